@@ -1,0 +1,486 @@
+//! The figures of a dashboard: what the cells of a range add up to, per KPI and per calendar bucket, and the shape in which
+//! they are answered. The shape is the public API's (docs/API.md); where the cells come from is not known here.
+
+use serde::Serialize;
+
+use super::calendar::{Bucket, Granularity, Range, SLOTS_PER_DAY, format_timestamp, slot_start_ms};
+use super::cell::{Cell, CellSum, InstanceCell, Moments};
+use super::day::Day;
+use super::kpi::{Kpi, KpiType, PERCENTAGE_BUCKETS, Rules};
+use super::tally::{Tally, index_at_rank, sketch_quantile};
+
+/// Most buckets of a number KPI's histogram, without the two open ones.
+const NUMBER_BUCKETS_MAX: i64 = 38;
+
+/// Adds up the cells of one use case type over a range.
+pub struct Collector {
+    range: Range,
+    buckets: Vec<Bucket>,
+    kpis: Vec<KpiSum>,
+    instances: u64,
+    reviewed: u64,
+    reviewed_by_kpi: Tally,
+}
+
+struct KpiSum {
+    total: CellSum,
+    series: Vec<Moments>,
+}
+
+impl Collector {
+    /// `buckets` may be empty: then there is no series, only totals.
+    pub fn new(range: Range, buckets: Vec<Bucket>, kpi_count: usize) -> Self {
+        let series = vec![Moments::default(); buckets.len()];
+        let kpis =
+            (0..kpi_count).map(|_| KpiSum { total: CellSum::default(), series: series.clone() }).collect();
+        Self { range, buckets, kpis, instances: 0, reviewed: 0, reviewed_by_kpi: Tally::default() }
+    }
+
+    /// The UTC days whose cells are wanted, as days since the epoch, both ends included.
+    pub fn days(&self) -> (i64, i64) {
+        (
+            self.range.from_slot.div_euclid(SLOTS_PER_DAY),
+            (self.range.to_slot - 1).div_euclid(SLOTS_PER_DAY),
+        )
+    }
+
+    /// Adds what lies in the range of a KPI's day; `kpi` is its place among the KPIs asked for.
+    pub fn add_scores(&mut self, kpi: usize, day: i64, cells: &Day<Cell>) {
+        let Some(sum) = self.kpis.get_mut(kpi) else { return };
+        for (slot_in_day, cell) in &cells.slots {
+            let slot = day * SLOTS_PER_DAY + i64::from(*slot_in_day);
+            if !self.range.contains(slot) {
+                continue;
+            }
+            sum.total.add(cell);
+            let at = self.buckets.partition_point(|bucket| bucket.to_slot <= slot);
+            if let Some(moments) = sum.series.get_mut(at) {
+                moments.add(cell);
+            }
+        }
+    }
+
+    /// Adds what lies in the range of a day of instances.
+    pub fn add_instances(&mut self, day: i64, cells: &Day<InstanceCell>) {
+        for (slot_in_day, cell) in &cells.slots {
+            if self.range.contains(day * SLOTS_PER_DAY + i64::from(*slot_in_day)) {
+                self.instances += cell.instances;
+                self.reviewed += cell.reviewed;
+                self.reviewed_by_kpi.merge(&cell.reviewed_by_kpi);
+            }
+        }
+    }
+
+    /// The figures. `kpis` are those of `new`, in their order.
+    pub fn finish<'a>(self, kpis: &[&'a Kpi]) -> (UseCases, Vec<KpiPanel<'a>>) {
+        let use_cases = UseCases {
+            total: self.instances,
+            reviewed: self.reviewed,
+            reviewed_percentage: percentage(self.reviewed, self.instances),
+        };
+        let panels = kpis
+            .iter()
+            .zip(self.kpis)
+            .map(|(kpi, sum)| {
+                let reviewed = self.reviewed_by_kpi.count_at(kpi.kpi_no);
+                let reviewed = Reviewed { count: reviewed, percentage: percentage(reviewed, self.instances) };
+                panel(kpi, sum, &self.buckets, reviewed)
+            })
+            .collect();
+        (use_cases, panels)
+    }
+}
+
+/// The whole picture of one use case type.
+#[derive(Debug, Serialize)]
+pub struct Dashboard<'a> {
+    pub use_case_name: &'a str,
+    pub type_version: i64,
+    pub range: RangeShown<'a>,
+    pub filters: Filters,
+    pub use_cases: UseCases,
+    pub kpis: Vec<KpiPanel<'a>>,
+    pub events: Vec<Event>,
+}
+
+/// The effective range: `from` rounded down and `to` up to 15 minutes.
+#[derive(Debug, Serialize)]
+pub struct RangeShown<'a> {
+    pub from: String,
+    pub to: String,
+    pub granularity: &'static str,
+    pub time_zone: &'a str,
+}
+
+impl<'a> RangeShown<'a> {
+    pub fn new(range: &Range, granularity: Granularity, time_zone: &'a str) -> Self {
+        Self {
+            from: format_timestamp(slot_start_ms(range.from_slot)),
+            to: format_timestamp(slot_start_ms(range.to_slot)),
+            granularity: granularity.as_str(),
+            time_zone,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Filters {
+    pub version: Option<i64>,
+    pub properties: serde_json::Map<String, serde_json::Value>,
+}
+
+/// Instances created in the range, and how many of them hold a score. Percentages are `null` where there is nothing to share.
+#[derive(Debug, Clone, Serialize)]
+pub struct UseCases {
+    pub total: u64,
+    pub reviewed: u64,
+    pub reviewed_percentage: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Reviewed {
+    pub count: u64,
+    pub percentage: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct KpiPanel<'a> {
+    pub kpi_id: &'a str,
+    pub kpi_name: &'a str,
+    pub kpi_type: KpiType,
+    pub description: &'a str,
+    pub unit: Option<&'a str>,
+    pub goal: f64,
+    pub direction: super::kpi::Direction,
+    pub count: u64,
+    pub average: Option<f64>,
+    pub standard_deviation: Option<f64>,
+    pub minimum: Option<f64>,
+    pub maximum: Option<f64>,
+    pub percentiles: Percentiles,
+    pub display: String,
+    pub goal_met: Option<bool>,
+    pub percent_of_goal: Option<f64>,
+    pub scores_meeting_goal_percentage: Option<f64>,
+    pub reviewed: Reviewed,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub series: Option<Vec<Point>>,
+}
+
+/// Nearest-rank percentiles: exact for boolean, within 1% of the value otherwise.
+#[derive(Debug, Serialize)]
+pub struct Percentiles {
+    pub p50: Option<f64>,
+    pub p90: Option<f64>,
+    pub p95: Option<f64>,
+    pub p99: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Distribution {
+    Boolean {
+        #[serde(rename = "true")]
+        true_count: u64,
+        #[serde(rename = "false")]
+        false_count: u64,
+        true_percentage: Option<f64>,
+    },
+    Likert {
+        buckets: Vec<LikertBucket>,
+    },
+    Percentage {
+        bucket_width: f64,
+        buckets: Vec<ValueBucket>,
+    },
+    Number {
+        bucket_width: f64,
+        buckets: Vec<ValueBucket>,
+    },
+}
+
+#[derive(Debug, Serialize, PartialEq)]
+pub struct LikertBucket {
+    pub point: i64,
+    pub count: u64,
+}
+
+/// Scores in `[from, to)`; `null` is open. The last bucket of a percentage includes 1.
+#[derive(Debug, Serialize, PartialEq)]
+pub struct ValueBucket {
+    pub from: Option<f64>,
+    pub to: Option<f64>,
+    pub count: u64,
+}
+
+/// One bucket of the series; `start` is the calendar bucket's own first instant.
+#[derive(Debug, Serialize)]
+pub struct Point {
+    pub start: String,
+    pub count: u64,
+    pub average: Option<f64>,
+    pub goal_met: Option<bool>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+pub enum Event {
+    Version { at: String, version: i64 },
+}
+
+/// `100 · part / whole`, `None` where there is nothing to share.
+pub fn percentage(part: u64, whole: u64) -> Option<f64> {
+    #[allow(clippy::cast_precision_loss)] // counts < 2^53
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
+}
+
+fn panel<'a>(kpi: &'a Kpi, sum: KpiSum, buckets: &[Bucket], reviewed: Reviewed) -> KpiPanel<'a> {
+    let rules = &kpi.rules;
+    let total = sum.total;
+    let count = total.moments.count;
+    let (average, standard_deviation) = (total.average(), total.standard_deviation());
+    let (minimum, maximum, meeting_goal) = (total.minimum, total.maximum, total.meeting_goal);
+    let (histogram, sketch) = total.into_tallies();
+    let boolean = rules.kpi_type == KpiType::Boolean;
+    let with_series = !buckets.is_empty();
+    KpiPanel {
+        kpi_id: &kpi.kpi_id,
+        kpi_name: &kpi.name,
+        kpi_type: rules.kpi_type,
+        description: &kpi.description,
+        unit: kpi.unit.as_deref(),
+        goal: rules.goal,
+        direction: rules.direction,
+        count,
+        average,
+        standard_deviation,
+        minimum,
+        maximum,
+        percentiles: percentiles(rules, &histogram, &sketch, minimum, maximum),
+        display: rules.display(average, kpi.unit.as_deref()),
+        goal_met: average.map(|a| rules.meets_goal(a)),
+        percent_of_goal: average.and_then(|a| rules.percent_of_goal(a)),
+        scores_meeting_goal_percentage: if boolean { None } else { percentage(meeting_goal, count) },
+        reviewed,
+        distribution: with_series.then(|| distribution(rules, &histogram)),
+        series: with_series.then(|| series(rules, buckets, &sum.series)),
+    }
+}
+
+fn percentiles(
+    rules: &Rules,
+    histogram: &Tally,
+    sketch: &Tally,
+    minimum: Option<f64>,
+    maximum: Option<f64>,
+) -> Percentiles {
+    let at = |quantile| {
+        if rules.kpi_type == KpiType::Boolean {
+            return index_at_rank(histogram, quantile).map(|index| if index == 0 { 0.0 } else { 1.0 });
+        }
+        Some(sketch_quantile(sketch, quantile)?.clamp(minimum?, maximum?))
+    };
+    Percentiles { p50: at(0.5), p90: at(0.9), p95: at(0.95), p99: at(0.99) }
+}
+
+fn series(rules: &Rules, buckets: &[Bucket], series: &[Moments]) -> Vec<Point> {
+    buckets
+        .iter()
+        .zip(series)
+        .map(|(bucket, moments)| {
+            let average = moments.average();
+            Point {
+                start: format_timestamp(bucket.start_ms),
+                count: moments.count,
+                average,
+                goal_met: average.map(|a| rules.meets_goal(a)),
+            }
+        })
+        .collect()
+}
+
+fn distribution(rules: &Rules, histogram: &Tally) -> Distribution {
+    match rules.kpi_type {
+        KpiType::Boolean => {
+            let (true_count, false_count) = (histogram.count_at(1), histogram.count_at(0));
+            let true_percentage = percentage(true_count, true_count + false_count);
+            Distribution::Boolean { true_count, false_count, true_percentage }
+        }
+        KpiType::Percentage => Distribution::Percentage {
+            bucket_width: 0.05,
+            buckets: (0..PERCENTAGE_BUCKETS)
+                .map(|index| ValueBucket {
+                    from: Some(twentieth(index)),
+                    to: Some(twentieth(index + 1)),
+                    count: histogram.count_at(index),
+                })
+                .collect(),
+        },
+        KpiType::Number => number_distribution(rules.bucket_width, histogram),
+        KpiType::Likert5 | KpiType::Likert7 | KpiType::Likert10 => Distribution::Likert {
+            buckets: (1..=rules.kpi_type.likert_points().unwrap_or_default())
+                .map(|point| LikertBucket { point, count: histogram.count_at(point) })
+                .collect(),
+        },
+    }
+}
+
+/// Equal buckets, the width doubled until the 1st to 99th percentile fits, open ends for what lies outside.
+fn number_distribution(base_width: f64, histogram: &Tally) -> Distribution {
+    let (Some(low), Some(high)) = (index_at_rank(histogram, 0.01), index_at_rank(histogram, 0.99)) else {
+        return Distribution::Number { bucket_width: base_width, buckets: Vec::new() };
+    };
+    // Shifting right divides by two and rounds down, for negative indexes too.
+    let mut doublings = 0_u32;
+    while (high >> doublings) - (low >> doublings) >= NUMBER_BUCKETS_MAX {
+        doublings += 1;
+    }
+    let (low, high) = (low >> doublings, high >> doublings);
+    let width = base_width * 2f64.powi(doublings.cast_signed());
+    #[allow(clippy::cast_precision_loss)] // an index beyond 2^53 is beyond what a double's buckets can tell apart
+    let edge = |index: i64| Some(round_off(index as f64 * width));
+    let mut buckets: Vec<ValueBucket> = (low..=high)
+        .map(|index| ValueBucket { from: edge(index), to: edge(index + 1), count: 0 })
+        .collect();
+    let (mut below, mut above) = (0, 0);
+    for (index, count) in &histogram.entries {
+        let index = index >> doublings;
+        match usize::try_from(index - low).ok().map(|at| buckets.get_mut(at)) {
+            None => below += count,
+            Some(None) => above += count,
+            Some(Some(bucket)) => bucket.count += count,
+        }
+    }
+    if below > 0 {
+        buckets.insert(0, ValueBucket { from: None, to: edge(low), count: below });
+    }
+    if above > 0 {
+        buckets.push(ValueBucket { from: edge(high + 1), to: None, count: above });
+    }
+    Distribution::Number { bucket_width: width, buckets }
+}
+
+/// `index / 20`: the nearest double, so that an edge reads 0.15 and not 0.15000000000000002.
+fn twentieth(index: i64) -> f64 {
+    #[allow(clippy::cast_precision_loss)] // 0..=20
+    let index = index as f64;
+    index / 20.0
+}
+
+/// An edge without the rounding of its multiplication: 15 significant digits hold every multiple that people write.
+fn round_off(edge: f64) -> f64 {
+    format!("{edge:.14e}").parse().unwrap_or(edge)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::calendar::{Zone, buckets};
+    use crate::domain::kpi::{Direction, default_bucket_width};
+
+    fn kpi(kpi_type: KpiType, goal: f64) -> Kpi {
+        Kpi {
+            kpi_no: 7,
+            kpi_id: "kpi_x".into(),
+            name: "X".into(),
+            description: String::new(),
+            rules: Rules {
+                kpi_type,
+                goal,
+                direction: Direction::HigherIsBetter,
+                bucket_width: default_bucket_width(goal),
+            },
+            unit: None,
+            created_ms: 0,
+            updated_ms: 0,
+        }
+    }
+
+    fn number_buckets(goal: f64, scores: &[f64]) -> Vec<ValueBucket> {
+        let rules = kpi(KpiType::Number, goal).rules;
+        let mut histogram = Tally::default();
+        for score in scores {
+            histogram.add(rules.bucket_of(*score), 1);
+        }
+        match distribution(&rules, &histogram) {
+            Distribution::Number { buckets, .. } => buckets,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn bucket(from: impl Into<Option<f64>>, to: impl Into<Option<f64>>, count: u64) -> ValueBucket {
+        ValueBucket { from: from.into(), to: to.into(), count }
+    }
+
+    #[test]
+    fn a_goal_of_ten_gives_buckets_of_five() {
+        assert_eq!(
+            number_buckets(10.0, &[1.0, 4.99, 5.0, 14.0]),
+            vec![bucket(0.0, 5.0, 2), bucket(5.0, 10.0, 1), bucket(10.0, 15.0, 1)]
+        );
+    }
+
+    #[test]
+    fn an_outlier_goes_into_the_open_last_bucket() {
+        let mut scores = vec![7.0; 200];
+        scores.push(1e15);
+        assert_eq!(number_buckets(10.0, &scores), vec![bucket(5.0, 10.0, 200), bucket(10.0, None, 1)]);
+    }
+
+    #[test]
+    fn the_width_doubles_until_the_bulk_fits() {
+        // 0..=999 in widths of 5: the 1st percentile is 9, the 99th 989; 50 ≥ 38 buckets of 20, 25 of 40.
+        let scores: Vec<f64> = (0..1000).map(f64::from).collect();
+        let buckets = number_buckets(10.0, &scores);
+        assert_eq!(buckets.first(), Some(&bucket(0.0, 40.0, 40)));
+        assert_eq!(buckets.last(), Some(&bucket(960.0, 1000.0, 40)));
+        assert_eq!(buckets.iter().map(|b| b.count).sum::<u64>(), 1000);
+        assert_eq!(buckets.len(), 25);
+    }
+
+    #[test]
+    fn figures_follow_their_definitions() {
+        let definition = kpi(KpiType::Percentage, 0.5);
+        let mut day = Day::<Cell>::default();
+        for score in [0.2, 0.6, 1.0] {
+            day.cell_mut(4).unwrap().add(&definition.rules, score);
+        }
+        day.cell_mut(9).unwrap().add(&definition.rules, 0.9); // outside the range
+        let range = Range::new(3_600_000, 7_200_000).unwrap();
+        let hours = buckets(range, Granularity::Hour, &Zone::parse("UTC").unwrap(), 10).unwrap();
+        let mut collector = Collector::new(range, hours, 1);
+        assert_eq!(collector.days(), (0, 0));
+        collector.add_scores(0, 0, &day);
+        let mut instances = Day::<InstanceCell>::default();
+        let reviewed_by_kpi = Tally { entries: vec![(7, 3)] };
+        instances.replace(4, InstanceCell { instances: 8, reviewed: 4, reviewed_by_kpi });
+        collector.add_instances(0, &instances);
+        let (use_cases, panels) = collector.finish(&[&definition]);
+        assert_eq!((use_cases.total, use_cases.reviewed, use_cases.reviewed_percentage), (8, 4, Some(50.0)));
+        let panel = &panels[0];
+        assert_eq!((panel.count, panel.minimum, panel.maximum), (3, Some(0.2), Some(1.0)));
+        assert!((panel.average.unwrap() - 0.6).abs() < 1e-15);
+        assert!((panel.standard_deviation.unwrap() - 0.4).abs() < 1e-15);
+        assert_eq!(panel.goal_met, Some(true));
+        assert!((panel.percent_of_goal.unwrap() - 120.0).abs() < 1e-12);
+        assert!((panel.scores_meeting_goal_percentage.unwrap() - 200.0 / 3.0).abs() < 1e-12);
+        assert_eq!((panel.reviewed.count, panel.reviewed.percentage), (3, Some(37.5)));
+        let series = panel.series.as_ref().unwrap();
+        assert_eq!((series.len(), series[0].start.as_str()), (1, "1970-01-01T01:00:00.000Z"));
+    }
+
+    #[test]
+    fn nothing_recorded_is_no_error() {
+        let definition = kpi(KpiType::Number, 10.0);
+        let range = Range::new(0, 86_400_000).unwrap();
+        let days = buckets(range, Granularity::Day, &Zone::parse("UTC").unwrap(), 10).unwrap();
+        let (use_cases, panels) = Collector::new(range, days, 1).finish(&[&definition]);
+        assert_eq!((use_cases.total, use_cases.reviewed_percentage), (0, None));
+        let panel = &panels[0];
+        assert_eq!((panel.count, panel.average, panel.goal_met, panel.percentiles.p50), (0, None, None, None));
+        assert_eq!(panel.display, "No scores (Goal: 10.00)");
+        assert_eq!(panel.series.as_ref().unwrap()[0].average, None);
+    }
+}

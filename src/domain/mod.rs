@@ -1,0 +1,11 @@
+//! What Edge KPI is about, free of any platform: names, KPI types and scores, calendar buckets, aggregates that merge, and
+//! the figures of a dashboard. Nothing here knows of Workers, SQL, HTTP or a clock; time is an argument.
+
+pub mod calendar;
+pub mod cell;
+pub mod dashboard;
+pub mod day;
+pub mod double_double;
+pub mod kpi;
+pub mod names;
+pub mod tally;

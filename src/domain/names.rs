@@ -1,0 +1,165 @@
+//! Names and ids that callers choose. A value of one of these types was checked when it was made.
+//! What may stand in a name is decided here only; how a bad one is answered is the API's business.
+
+/// Why a name was refused: a sentence that says what is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidName(pub &'static str);
+
+macro_rules! name_type {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Checks `text` and keeps it.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let check: fn(&str) -> Result<(), InvalidName> = $check;
+                check(text).map(|()| Self(text.to_owned()))
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    };
+}
+
+name_type!(
+    /// The name of a use case type: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
+    UseCaseName,
+    |text| ascii_name(
+        text,
+        64,
+        b"._-",
+        "a use case name is 1 to 64 of the characters A-Z a-z 0-9 . _ - and neither '.' nor '..'"
+    )
+);
+
+name_type!(
+    /// A KPI's public id: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
+    KpiId,
+    |text| ascii_name(
+        text,
+        64,
+        b"._-",
+        "a kpi_id is 1 to 64 of the characters A-Z a-z 0-9 . _ - and neither '.' nor '..'"
+    )
+);
+
+name_type!(
+    /// An application's public id: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
+    ApplicationId,
+    |text| ascii_name(
+        text,
+        64,
+        b"._-",
+        "an application_id is 1 to 64 of the characters A-Z a-z 0-9 . _ - and neither '.' nor '..'"
+    )
+);
+
+name_type!(
+    /// The id of a use case instance: 1–128 of `[A-Za-z0-9._:@=+-]`, not `.` or `..`; `kpis` and `properties` are path words.
+    InstanceId,
+    |text| {
+        const ALLOWED: &str = "a use_case_id is 1 to 128 of the characters A-Z a-z 0-9 . _ : @ = + - \
+            and none of '.', '..', 'kpis', 'properties'";
+        if text == "kpis" || text == "properties" {
+            return Err(InvalidName(ALLOWED));
+        }
+        ascii_name(text, 128, b"._:@=+-", ALLOWED)
+    }
+);
+
+name_type!(
+    /// A KPI's name: 1–128 printable characters, no `/`, not `.` or `..`, no space at either end.
+    KpiName,
+    |text| {
+        let length = text.chars().count();
+        let printable = text
+            .chars()
+            .all(|c| !c.is_control() && c != '/' && !is_invisible(c));
+        let trimmed = text.trim() == text;
+        if (1..=128).contains(&length) && printable && trimmed && text != "." && text != ".." {
+            Ok(())
+        } else {
+            Err(InvalidName(
+                "a KPI name is 1 to 128 printable characters without '/', without a space at either end, \
+                 and neither '.' nor '..'",
+            ))
+        }
+    }
+);
+
+/// Most keys an instance's properties can have.
+pub const PROPERTIES_PER_INSTANCE_MAX: usize = 50;
+
+/// Checks a property key: 1–64 printable characters.
+pub fn check_property_key(key: &str) -> Result<(), InvalidName> {
+    let length = key.chars().count();
+    if (1..=64).contains(&length) && !key.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(InvalidName("a property key is 1 to 64 printable characters"))
+    }
+}
+
+/// Checks a property value: up to 512 characters, no NUL.
+pub fn check_property_value(value: &str) -> Result<(), InvalidName> {
+    if value.chars().count() <= 512 && !value.contains('\0') {
+        Ok(())
+    } else {
+        Err(InvalidName("a property value is at most 512 characters, without NUL"))
+    }
+}
+
+fn ascii_name(
+    text: &str,
+    length_max: usize,
+    punctuation: &[u8],
+    allowed: &'static str,
+) -> Result<(), InvalidName> {
+    let bytes = text.as_bytes();
+    let ok = (1..=length_max).contains(&bytes.len())
+        && bytes.iter().all(|b| b.is_ascii_alphanumeric() || punctuation.contains(b))
+        && text != "."
+        && text != "..";
+    if ok { Ok(()) } else { Err(InvalidName(allowed)) }
+}
+
+/// Characters that take no ink and reorder or hide text: zero-width marks, bidirectional controls, separators, the BOM.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{2069}' | '\u{FEFF}')
+        && c != '\u{200D}'
+        && c != '\u{200C}'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_hold_what_the_contract_allows() {
+        let check = |text: &str, use_case: bool, kpi: bool, instance: bool| {
+            assert_eq!(UseCaseName::parse(text).is_ok(), use_case, "use case {text:?}");
+            assert_eq!(KpiName::parse(text).is_ok(), kpi, "kpi {text:?}");
+            assert_eq!(InstanceId::parse(text).is_ok(), instance, "instance {text:?}");
+        };
+        check("Chat-Bot", true, true, true);
+        check("Conversion $ Value", false, true, false);
+        check("50% Größe 👍", false, true, false);
+        check("a:b@c=d+e", false, true, true);
+        check("", false, false, false);
+        check(".", false, false, false);
+        check("..", false, false, false);
+        check(" padded", false, false, false);
+        check("a/b", false, false, false);
+        check("a\u{0}b", false, false, false);
+        check("kpis", true, true, false);
+        check(&"x".repeat(64), true, true, true);
+        check(&"x".repeat(65), false, true, true);
+        check(&"x".repeat(128), false, true, true);
+        check(&"x".repeat(129), false, false, false);
+        check(&"ü".repeat(128), false, true, false);
+    }
+}
