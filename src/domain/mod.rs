@@ -8,4 +8,5 @@ pub mod day;
 pub mod double_double;
 pub mod kpi;
 pub mod names;
+pub mod refusal;
 pub mod tally;

@@ -1,0 +1,52 @@
+//! The Durable Object class. It is called by RPC, through the JavaScript class in `entry/index.js`; `fetch` is not used.
+
+use std::rc::Rc;
+
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Promise;
+use worker::{DurableObject, Env, Request, Response, State, durable_object};
+
+use super::cells::CellStore;
+use super::core::{Core, unavailable};
+use super::protocol::{Call, encode_reply};
+use crate::config::DATABASE_BINDING;
+use crate::domain::refusal::{Code, Refusal};
+use crate::storage::Database;
+
+#[durable_object]
+pub struct Aggregator {
+    /// `None` if the database is not bound.
+    core: Option<Rc<Core>>,
+}
+
+impl DurableObject for Aggregator {
+    fn new(state: State, env: Env) -> Self {
+        let core = env.d1(DATABASE_BINDING).ok().map(|d1| {
+            Rc::new(Core::new(CellStore::new(state.storage().sql()), Database::new(d1)))
+        });
+        Self { core }
+    }
+
+    async fn fetch(&self, _: Request) -> worker::Result<Response> {
+        Response::error("called by RPC only", 404)
+    }
+}
+
+#[wasm_bindgen]
+impl Aggregator {
+    /// Carries out a `Call`, given and answered as text (see `protocol`).
+    #[wasm_bindgen(js_name = call)]
+    pub fn call(&self, text: String) -> Promise {
+        let core = self.core.clone();
+        wasm_bindgen_futures::future_to_promise(async move {
+            let reply = match (core, serde_json::from_str::<Call>(&text)) {
+                (Some(core), Ok(call)) => core.call(call).await,
+                (None, _) => Err(unavailable()),
+                (_, Err(error)) => {
+                    Err(Refusal::new(Code::UnexpectedError, format!("not a call: {error}")))
+                }
+            };
+            Ok(JsValue::from_str(&encode_reply(&reply)))
+        })
+    }
+}

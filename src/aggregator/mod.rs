@@ -1,0 +1,12 @@
+//! The Durable Object that owns one use case type: the only writer of its instances, scores and KPI definitions, and the
+//! keeper of its running aggregates. A thin shell over `domain`; `docs/ARCHITECTURE.md` shows why each score counts once.
+
+pub mod aggregator_do;
+pub mod client;
+pub mod cells;
+pub mod core;
+pub mod definitions;
+pub mod plan;
+pub mod protocol;
+pub mod recovery;
+pub mod write;

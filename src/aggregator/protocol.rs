@@ -1,0 +1,280 @@
+//! What a Worker can ask of the object that owns a use case type, and how the object answers. Both sides use these types.
+//!
+//! A call is one text, so is its answer: `+` and the result's JSON, or `-` and a `Refusal`. Every command is safe to send
+//! again when its answer was lost, unless its doc says otherwise: times ("now") are set by the sender, not by the object.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::calendar::Granularity;
+use crate::domain::refusal::{Code, Refusal};
+
+/// Which type's object is meant. Objects are addressed by an internal name, never by the type's public one, so that a type
+/// made again under the same name gets an empty object.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Address {
+    pub type_no: i64,
+    pub object_name: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Call {
+    pub address: Address,
+    pub now_ms: i64,
+    pub command: Command,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Command {
+    /// Sets and clears scores. Answers `WriteReport`.
+    WriteScores(WriteScores),
+    /// Adds to a number score. Answers `{"score": …}`. Sent again it adds again, unless it has an idempotency key.
+    Increment(Increment),
+    /// Answers the instance.
+    CreateInstance(CreateInstance),
+    /// Changes properties. Answers the instance.
+    SetProperties(SetProperties),
+    /// Answers the deleted instance. Sent again it finds nothing.
+    DeleteInstance { use_case_id: String },
+    /// Answers the KPI as `KpiAnswer`.
+    CreateKpi(NewKpi),
+    /// Answers the changed KPI.
+    UpdateKpi { kpi: String, change: KpiChange },
+    /// Answers the deleted KPI. Sent again it finds nothing.
+    DeleteKpi { kpi: String },
+    /// Raises the version. Answers the new one: `{"type_version": …}`. Sent again it raises again.
+    IncrementVersion { timestamp_ms: Option<i64>, idempotency: Option<Idempotency> },
+    /// Deletes the type and everything the object holds. Answers `null`.
+    DeleteType,
+    /// Answers the whole dashboard.
+    Dashboard(Query),
+    /// Answers the figures without distributions and series.
+    Headline(Query),
+    /// Recounts one portion and repairs what differs. Answers `ReconcileReport`.
+    Reconcile(Reconcile),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WriteScores {
+    pub items: Vec<ScoreItem>,
+    /// Whether an instance that does not exist is made.
+    pub may_create: bool,
+    /// The version that a new instance gets instead of the latest.
+    pub version: Option<i64>,
+}
+
+/// One score to set, or to clear with `score` `None`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ScoreItem {
+    /// Its place in the request.
+    pub index: usize,
+    pub use_case_id: String,
+    /// A KPI's name or id.
+    pub kpi: KpiRef,
+    pub score: Option<f64>,
+    pub timestamp_ms: Option<i64>,
+    pub comment: Option<String>,
+    pub source: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum KpiRef {
+    /// A name first, an id second: what a path means.
+    NameOrId(String),
+    Name(String),
+    Id(String),
+}
+
+/// Items that were refused, in the order of their places.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct WriteReport {
+    pub errors: Vec<(usize, Refusal)>,
+}
+
+/// A request's Idempotency-Key, and what it asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Idempotency {
+    pub key: String,
+    pub request_hash: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Increment {
+    pub use_case_id: String,
+    pub kpi: String,
+    pub by: f64,
+    pub may_create: bool,
+    pub version: Option<i64>,
+    pub timestamp_ms: Option<i64>,
+    pub idempotency: Option<Idempotency>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreateInstance {
+    pub use_case_id: String,
+    /// The id was generated, so it can't exist yet.
+    pub generated: bool,
+    pub version: Option<i64>,
+    pub timestamp_ms: Option<i64>,
+    pub properties: BTreeMap<String, Option<String>>,
+    pub idempotency: Option<Idempotency>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct SetProperties {
+    pub use_case_id: String,
+    pub properties: BTreeMap<String, Option<String>>,
+    pub may_create: bool,
+    pub version: Option<i64>,
+}
+
+/// An instance, as the API shows it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct InstanceAnswer {
+    pub use_case_id: String,
+    pub use_case_name: String,
+    pub type_version: i64,
+    pub limit_id: Option<String>,
+    pub properties: BTreeMap<String, String>,
+    pub create_timestamp: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewKpi {
+    pub kpi_id: Option<String>,
+    /// Used when the caller names no id.
+    pub generated_id: String,
+    pub name: String,
+    pub description: String,
+    pub kpi_type: crate::domain::kpi::KpiType,
+    pub goal: f64,
+    pub direction: crate::domain::kpi::Direction,
+    pub unit: Option<String>,
+    pub bucket_width: Option<f64>,
+}
+
+/// What is to change; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct KpiChange {
+    pub name: Option<String>,
+    pub description: Option<String>,
+    pub kpi_type: Option<crate::domain::kpi::KpiType>,
+    pub goal: Option<f64>,
+    pub direction: Option<crate::domain::kpi::Direction>,
+    /// `Some(None)` removes the unit.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "some_or_null")]
+    pub unit: Option<Option<String>>,
+    pub bucket_width: Option<f64>,
+}
+
+/// Tells a field that is `null` from one that is absent.
+pub mod some_or_null {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(value: &Option<Option<String>>, to: S) -> Result<S::Ok, S::Error> {
+        value.as_ref().and_then(Option::as_ref).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
+        Option::<String>::deserialize(from).map(Some)
+    }
+}
+
+/// A KPI definition, as the API shows it (the API adds the request id).
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct KpiAnswer {
+    pub kpi_id: String,
+    pub name: String,
+    pub kpi_name: String,
+    pub description: String,
+    pub kpi_type: crate::domain::kpi::KpiType,
+    pub goal: f64,
+    pub direction: crate::domain::kpi::Direction,
+    pub unit: Option<String>,
+    pub bucket_width: Option<f64>,
+    pub created_timestamp: String,
+    pub updated_timestamp: String,
+}
+
+impl KpiAnswer {
+    pub fn new(kpi: &crate::domain::kpi::Kpi) -> Self {
+        use crate::domain::calendar::format_timestamp;
+        Self {
+            kpi_id: kpi.kpi_id.clone(),
+            name: kpi.name.clone(),
+            kpi_name: kpi.name.clone(),
+            description: kpi.description.clone(),
+            kpi_type: kpi.rules.kpi_type,
+            goal: kpi.rules.goal,
+            direction: kpi.rules.direction,
+            unit: kpi.unit.clone(),
+            bucket_width: crate::storage::definitions::stored_bucket_width(&kpi.rules),
+            created_timestamp: format_timestamp(kpi.created_ms),
+            updated_timestamp: format_timestamp(kpi.updated_ms),
+        }
+    }
+}
+
+/// What a dashboard is asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Query {
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub granularity: Granularity,
+    pub time_zone: String,
+    pub version: Option<i64>,
+    /// Names or ids; empty for all.
+    pub kpis: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reconcile {
+    /// Only slots touched since they were last checked; otherwise everything.
+    pub touched_only: bool,
+    /// Where the last portion ended.
+    pub from_slot: Option<i64>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ReconcileReport {
+    /// Cells compared.
+    pub checked: u64,
+    /// Cells that differed and were set right.
+    pub repaired: u64,
+    /// The first of them.
+    pub differences: Vec<Difference>,
+    /// Where the next portion starts; `None` when all is done.
+    pub next_slot: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Difference {
+    pub use_case_name: String,
+    /// `null` for the counts of instances.
+    pub kpi_name: Option<String>,
+    pub version: i64,
+    pub slot_start: String,
+    pub aggregate_count: u64,
+    pub recount: u64,
+}
+
+/// An object's answer: JSON, or why not.
+pub type Reply = Result<String, Refusal>;
+
+/// The answer as one text.
+pub fn encode_reply(reply: &Reply) -> String {
+    match reply {
+        Ok(json) => format!("+{json}"),
+        Err(refusal) => format!("-{}", serde_json::to_string(refusal).unwrap_or_default()),
+    }
+}
+
+/// The text as an answer.
+pub fn decode_reply(text: &str) -> Reply {
+    if let Some(json) = text.strip_prefix('+') {
+        return Ok(json.to_owned());
+    }
+    let refusal = text.strip_prefix('-').and_then(|json| serde_json::from_str(json).ok());
+    Err(refusal.unwrap_or_else(|| Refusal::new(Code::Unavailable, "the aggregator gave no answer")))
+}

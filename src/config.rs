@@ -1,0 +1,44 @@
+//! Names of bindings and variables, and the service's limits, each with its reason.
+
+/// The D1 database.
+pub const DATABASE_BINDING: &str = "DB";
+
+/// The namespace of the objects that own use case types.
+pub const AGGREGATOR_BINDING: &str = "AGGREGATOR";
+
+/// A secret: the key that is admin of the application `default` and may make applications.
+pub const ROOT_API_KEY: &str = "ROOT_API_KEY";
+
+/// How far ahead a score's timestamp may lie: clocks of the callers differ.
+pub const FUTURE_MAX_MS: i64 = 5 * 60 * 1000;
+
+/// The first instant a timestamp may name: 2000-01-01T00:00:00Z.
+pub const TIMESTAMP_MIN_MS: i64 = 946_684_800_000;
+
+/// How long the answer to a request with an Idempotency-Key is kept.
+pub const IDEMPOTENCY_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// How long an isolate trusts what it knows of an API key: the longest that a revoked key still works.
+pub const KEY_CACHE_MS: i64 = 30 * 1000;
+
+/// Largest body of a request.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// Most scores in a bulk request.
+pub const BULK_ITEMS_MAX: usize = 1000;
+
+/// Length of a comment, of a description, and of a source or a unit, in characters.
+pub const COMMENT_CHARS_MAX: usize = 2000;
+pub const DESCRIPTION_CHARS_MAX: usize = 2000;
+pub const SOURCE_CHARS_MAX: usize = 200;
+pub const UNIT_CHARS_MAX: usize = 16;
+
+/// Items on a page of a list.
+pub const PAGE_ITEMS_DEFAULT: i64 = 100;
+pub const PAGE_ITEMS_MAX: i64 = 500;
+
+/// The range of a dashboard that names none: the last 30 days.
+pub const RANGE_DEFAULT_MS: i64 = 30 * 24 * 60 * 60 * 1000;
+
+/// Types on a page of the overview: each costs a call to its object.
+pub const OVERVIEW_ITEMS_MAX: i64 = 100;

@@ -1,0 +1,4 @@
+pub mod aggregator;
+pub mod config;
+pub mod domain;
+pub mod storage;

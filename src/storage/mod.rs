@@ -1,0 +1,149 @@
+//! D1, the record of truth: SQL and the turning of rows into domain values. It knows no HTTP status and holds no policy.
+//!
+//! Rows come back as one JSON text a statement (`json_group_array`), because one string crosses the border between
+//! JavaScript and WebAssembly far faster than many objects. SQLite writes and reads the doubles in it exactly; a test of the
+//! whole service pins that.
+
+pub mod accounts;
+pub mod definitions;
+pub mod instances;
+pub mod jobs;
+pub mod recount;
+pub mod writer;
+
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::JsValue;
+use worker::{D1Database, D1PreparedStatement, D1Result, Delay};
+
+/// A D1 call that has not answered by then counts as failed, its outcome unknown. D1's own limit is 30 s.
+const CALL_MAX: Duration = Duration::from_secs(12);
+
+/// What can go wrong with D1.
+#[derive(Debug, Clone)]
+pub enum StorageError {
+    /// The call failed or ran out of time. A write may or may not have taken effect.
+    Unknown(String),
+    /// The batch's guard refused it: another epoch writes now. Nothing took effect.
+    Fenced,
+    /// A row is not what this version writes.
+    Corrupt(String),
+}
+
+/// One statement and its parameters.
+pub struct Statement {
+    sql: &'static str,
+    parameters: Vec<JsValue>,
+}
+
+impl Statement {
+    pub fn new(sql: &'static str, parameters: Vec<JsValue>) -> Self {
+        Self { sql, parameters }
+    }
+}
+
+/// A whole number as a parameter. D1 binds every number as REAL, exact up to 2^53; INTEGER columns take it back.
+#[allow(clippy::cast_precision_loss)] // every number of ours is below 2^53
+pub fn integer(number: i64) -> JsValue {
+    JsValue::from_f64(number as f64)
+}
+
+pub fn real(number: f64) -> JsValue {
+    JsValue::from_f64(number)
+}
+
+pub fn text(text: &str) -> JsValue {
+    JsValue::from_str(text)
+}
+
+pub fn optional_text(text: Option<&str>) -> JsValue {
+    text.map_or(JsValue::NULL, JsValue::from_str)
+}
+
+pub fn optional_integer(number: Option<i64>) -> JsValue {
+    number.map_or(JsValue::NULL, integer)
+}
+
+/// The database.
+pub struct Database(D1Database);
+
+impl Database {
+    pub fn new(d1: D1Database) -> Self {
+        Self(d1)
+    }
+
+    /// Runs the statements in one transaction.
+    pub async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StorageError> {
+        let prepared = statements
+            .into_iter()
+            .map(|statement| self.0.prepare(statement.sql).bind(&statement.parameters))
+            .collect::<Result<Vec<D1PreparedStatement>, _>>()
+            .map_err(unknown)?;
+        let call = std::pin::pin!(self.0.batch(prepared));
+        match select(call, Delay::from(CALL_MAX)).await {
+            Either::Left((results, _)) => Ok(results.map_err(unknown)?.into_iter().map(Answer).collect()),
+            Either::Right(_) => Err(StorageError::Unknown("no answer in time".to_owned())),
+        }
+    }
+
+    /// Runs one statement.
+    pub async fn run(&self, statement: Statement) -> Result<Answer, StorageError> {
+        self.batch(vec![statement])
+            .await?
+            .pop()
+            .ok_or_else(|| StorageError::Corrupt("a statement without an answer".to_owned()))
+    }
+
+    /// Runs one statement that answers one JSON text.
+    pub async fn json<T: DeserializeOwned>(&self, statement: Statement) -> Result<T, StorageError> {
+        self.run(statement).await?.json()
+    }
+}
+
+/// What one statement of a batch answered.
+pub struct Answer(D1Result);
+
+#[derive(Deserialize)]
+struct JsonRow {
+    j: String,
+}
+
+impl Answer {
+    /// The JSON text in column `j` of the only row.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, StorageError> {
+        self.optional_json()?.ok_or_else(|| StorageError::Corrupt("a row is missing".to_owned()))
+    }
+
+    /// The same, where there may be no row.
+    pub fn optional_json<T: DeserializeOwned>(&self) -> Result<Option<T>, StorageError> {
+        let rows: Vec<JsonRow> =
+            self.0.results().map_err(|error| StorageError::Corrupt(describe(&error)))?;
+        rows.first()
+            .map(|row| serde_json::from_str(&row.j).map_err(|error| StorageError::Corrupt(error.to_string())))
+            .transpose()
+    }
+
+    /// Rows that an INSERT, UPDATE or DELETE changed.
+    pub fn changes(&self) -> usize {
+        self.0.meta().ok().flatten().and_then(|meta| meta.changes).unwrap_or(0)
+    }
+}
+
+/// The statement in `sql/guard.sql` fails with this when the epoch has moved on.
+const GUARD_FAILED: &str = "malformed JSON";
+
+fn unknown(error: worker::Error) -> StorageError {
+    let description = describe(&error);
+    if description.contains(GUARD_FAILED) { StorageError::Fenced } else { StorageError::Unknown(description) }
+}
+
+/// Formatting a `D1Error` with `{}` aborts the instance; its cause does not.
+fn describe(error: &worker::Error) -> String {
+    match error {
+        worker::Error::D1(d1) => d1.cause(),
+        other => other.to_string(),
+    }
+}

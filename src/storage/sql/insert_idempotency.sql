@@ -1,0 +1,6 @@
+-- ?2 [[key, request_hash, status, response, use_case_id|null], …]
+INSERT INTO idempotency_keys (application_no, idempotency_key, request_hash, status, response, created_ms)
+SELECT ?1, j.value ->> 0, j.value ->> 1, j.value ->> 2, j.value ->> 3, ?3 FROM json_each(?2) j
+WHERE j.value ->> 4 IS NULL OR EXISTS (
+  SELECT 1 FROM instances x WHERE x.application_no = ?1 AND x.use_case_id = j.value ->> 4 AND x.type_no = ?4)
+ON CONFLICT DO NOTHING

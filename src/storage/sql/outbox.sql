@@ -1,0 +1,27 @@
+-- The outbox of a batch of scores: the cells that it touches, those that scores leave among them. Runs before the writes.
+-- ?5 scores: [[use_case_id, kpi_no, set, score, timestamp_ms|null, now_ms, fresh, comment, source], …]
+-- ?6 instances: [[use_case_id, instance_no, version, created_ms, may_create, properties], …]
+UPDATE writer_state SET
+  batch_no = ?2, batch_epoch = epoch, batch_ms = ?3, next_seq = ?4,
+  touched = json_object(
+    'cells', (
+      SELECT json_group_array(DISTINCT json(cell)) FROM (
+        SELECT json_array(
+          j.value ->> 1,
+          s.timestamp_ms / 900000,
+          iif(j.value ->> 2, coalesce(j.value ->> 4, s.timestamp_ms, j.value ->> 5) / 900000, NULL)
+        ) AS cell
+        FROM json_each(?5) j
+        LEFT JOIN instances x ON x.application_no = ?7 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?1
+        LEFT JOIN scores s ON s.type_no = x.type_no AND s.instance_no = x.instance_no AND s.kpi_no = j.value ->> 1
+      )
+    ),
+    'creations', (
+      SELECT json_group_array(DISTINCT slot) FROM (
+        SELECT coalesce(x.created_ms, j.value ->> 3) / 900000 AS slot
+        FROM json_each(?6) j
+        LEFT JOIN instances x ON x.application_no = ?7 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?1
+      )
+    )
+  )
+WHERE type_no = ?1
