@@ -1,0 +1,177 @@
+//! `/api/v1/keys` and `/api/v1/applications`.
+
+use serde::Serialize;
+
+use super::answer::{Answer, List};
+use super::auth::{self, Role};
+use super::body::invalid;
+use super::query::{cut, encode_cursor};
+use super::{Context, new_id, storage_failed};
+use crate::config::PAGE_ITEMS_MAX;
+use crate::domain::calendar::{format_timestamp, parse_timestamp};
+use crate::domain::names::ApplicationId;
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::storage::accounts::{self as store, ApiKey, Application};
+
+/// What a key begins with, so that secret scanners know one when they see it.
+const KEY_PREFIX: &str = "ekpi_";
+
+#[derive(Serialize)]
+struct KeyShown {
+    key_id: String,
+    name: String,
+    role: String,
+    /// Only in the answer to its making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    api_key: Option<String>,
+    created_timestamp: String,
+    expires_timestamp: Option<String>,
+    revoked_timestamp: Option<String>,
+    request_id: String,
+}
+
+impl KeyShown {
+    fn new(key: ApiKey, api_key: Option<String>, request_id: &str) -> Self {
+        Self {
+            key_id: key.key_id,
+            name: key.name,
+            role: key.role,
+            api_key,
+            created_timestamp: format_timestamp(key.created_ms),
+            expires_timestamp: key.expires_ms.map(format_timestamp),
+            revoked_timestamp: key.revoked_ms.map(format_timestamp),
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
+pub async fn create_key(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let fields = context.body.object()?;
+    let role = fields
+        .text("role", 100)?
+        .ok_or_else(|| invalid(format!("the field 'role' is missing; allowed: {}", Role::ALLOWED)))?;
+    let role = Role::parse(role)
+        .ok_or_else(|| invalid(format!("role {} is not known; allowed: {}", shown(role), Role::ALLOWED)))?;
+    let expires_ms = match fields.text("expires_timestamp", 100)? {
+        None => None,
+        Some(text) => {
+            let ms = parse_timestamp(text).filter(|ms| *ms > context.now_ms).ok_or_else(|| {
+                Refusal::new(
+                    Code::InvalidTimestamp,
+                    format!("expires_timestamp {} is not an RFC 3339 time ahead of now", shown(text)),
+                )
+            })?;
+            Some(ms)
+        }
+    };
+    let name = fields.text("name", 100)?.unwrap_or_default();
+    let made = make_key(context, context.caller.application_no, name, role, expires_ms).await?;
+    Ok(Answer::of(&made))
+}
+
+async fn make_key(
+    context: &Context<'_>,
+    application_no: i64,
+    name: &str,
+    role: Role,
+    expires_ms: Option<i64>,
+) -> Result<KeyShown, Refusal> {
+    let secret = format!("{KEY_PREFIX}{}", random_hex()?);
+    let key = ApiKey {
+        key_id: format!("key_{}", new_id()),
+        name: name.to_owned(),
+        role: role.as_str().to_owned(),
+        created_ms: context.now_ms,
+        expires_ms,
+        revoked_ms: None,
+    };
+    store::insert_key(&context.database, application_no, &auth::hash(&secret), &key)
+        .await
+        .map_err(storage_failed)?;
+    Ok(KeyShown::new(key, Some(secret), &context.request_id))
+}
+
+/// 256 bits of randomness, in hexadecimal.
+fn random_hex() -> Result<String, Refusal> {
+    let mut bytes = [0_u8; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Refusal::new(Code::UnexpectedError, "no source of randomness"))?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+pub async fn list_keys(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let limit = context.query.limit(PAGE_ITEMS_MAX)?;
+    let after = context.query.cursor("keys", true)?.unwrap_or_default();
+    let mut found =
+        store::list_keys(&context.database, context.caller.application_no, &after, limit)
+            .await
+            .map_err(storage_failed)?;
+    let size = usize::try_from(limit).unwrap_or(0);
+    let more = found.len() > size;
+    found.truncate(size);
+    let cursor =
+        found.last().filter(|_| more).map(|last| encode_cursor("keys", true, &last.key_id));
+    let items = found.into_iter().map(|key| KeyShown::new(key, None, &context.request_id)).collect();
+    Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
+}
+
+pub async fn revoke_key(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let key_id = context.parameters.key_id.clone().unwrap_or_default();
+    let revoked =
+        store::revoke_key(&context.database, context.caller.application_no, &key_id, context.now_ms)
+            .await
+            .map_err(storage_failed)?
+            .ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no key {}", shown(&key_id))))?;
+    auth::forget_all();
+    Ok(Answer::of(&KeyShown::new(revoked, None, &context.request_id)))
+}
+
+#[derive(Serialize)]
+struct ApplicationShown {
+    application_id: String,
+    name: String,
+    created_timestamp: String,
+    /// An admin key, only in the answer to its making.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    admin_key: Option<KeyShown>,
+    request_id: String,
+}
+
+impl ApplicationShown {
+    fn new(application: Application, admin_key: Option<KeyShown>, request_id: &str) -> Self {
+        Self {
+            application_id: application.application_id,
+            name: application.name,
+            created_timestamp: format_timestamp(application.created_ms),
+            admin_key,
+            request_id: request_id.to_owned(),
+        }
+    }
+}
+
+pub async fn create_application(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let fields = context.body.object()?;
+    let generated = format!("app_{}", new_id());
+    let id = fields.text("application_id", 1000)?.unwrap_or(&generated);
+    let id = ApplicationId::parse(id)
+        .map_err(|bad| invalid(format!("application_id {}: {}", shown(id), bad.0)))?;
+    let name = fields.text("name", 200)?.unwrap_or(id.as_str());
+    let made = store::create_application(&context.database, id.as_str(), name, context.now_ms)
+        .await
+        .map_err(storage_failed)?
+        .ok_or_else(|| invalid(format!("application_id {} is taken", shown(id.as_str()))))?;
+    let key = make_key(context, made.application_no, "first admin key", Role::Admin, None).await?;
+    Ok(Answer::of(&ApplicationShown::new(made, Some(key), &context.request_id)))
+}
+
+pub async fn list_applications(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let page = context.query.page("applications")?;
+    let found =
+        store::list_applications(&context.database, page).await.map_err(storage_failed)?;
+    let (found, cursor) = cut(found, page, "applications", |application| application.application_no);
+    let items = found
+        .into_iter()
+        .map(|application| ApplicationShown::new(application, None, &context.request_id))
+        .collect();
+    Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
+}

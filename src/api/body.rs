@@ -1,0 +1,147 @@
+//! Request bodies: a JSON object, read field by field, so that an error names the field, what stood there, and what is allowed.
+
+use serde_json::{Map, Value};
+
+use crate::config::TIMESTAMP_MIN_MS;
+use crate::config::FUTURE_MAX_MS;
+use crate::domain::calendar::{format_timestamp, parse_timestamp};
+use crate::domain::refusal::{Code, Refusal, shown};
+
+/// The bytes of a body, and what they are said to be.
+#[derive(Debug, Default)]
+pub struct Body {
+    pub bytes: Vec<u8>,
+    pub content_type: Option<String>,
+}
+
+impl Body {
+    pub fn is_empty(&self) -> bool {
+        self.bytes.iter().all(u8::is_ascii_whitespace)
+    }
+
+    /// The JSON object; an empty body is an empty object.
+    pub fn object(&self) -> Result<Fields, Refusal> {
+        if self.is_empty() {
+            return Ok(Fields(Map::new()));
+        }
+        if let Some(content_type) = &self.content_type {
+            let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+            if media_type != "application/json" && !media_type.ends_with("+json") {
+                return Err(Refusal::new(
+                    Code::UnsupportedMediaType,
+                    format!("content type {} is not supported; send application/json", shown(&media_type)),
+                ));
+            }
+        }
+        match serde_json::from_slice(&self.bytes) {
+            Ok(Value::Object(fields)) => Ok(Fields(fields)),
+            Ok(other) => Err(invalid(format!("the body must be a JSON object, not {}", kind_of(&other)))),
+            Err(error) => Err(invalid(format!("the body is not valid JSON: {error}"))),
+        }
+    }
+}
+
+/// The fields of a JSON object. Fields nobody asks for are ignored.
+#[derive(Debug)]
+pub struct Fields(pub Map<String, Value>);
+
+impl Fields {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A field that is there and not `null`.
+    fn given(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Text of at most `chars_max` characters.
+    pub fn text(&self, name: &str, chars_max: usize) -> Result<Option<&str>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let Some(text) = value.as_str() else {
+            return Err(invalid(format!("{name} must be text, not {}", kind_of(value))));
+        };
+        if text.chars().count() > chars_max {
+            return Err(invalid(format!("{name} is longer than {chars_max} characters")));
+        }
+        if text.contains('\0') {
+            return Err(invalid(format!("{name} must not contain NUL")));
+        }
+        Ok(Some(text))
+    }
+
+    pub fn number(&self, name: &str) -> Result<Option<f64>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        value
+            .as_f64()
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{name} must be a number, not {}", kind_of(value))))
+    }
+
+    pub fn boolean(&self, name: &str) -> Result<Option<bool>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        value
+            .as_bool()
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{name} must be true or false, not {}", kind_of(value))))
+    }
+
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        value
+            .as_i64()
+            .map(Some)
+            .ok_or_else(|| invalid(format!("{name} must be a whole number, not {}", kind_of(value))))
+    }
+
+    /// The instant at which something measured happened: from the year 2000, at most 5 minutes ahead.
+    pub fn timestamp(&self, name: &str, now_ms: i64) -> Result<Option<i64>, Refusal> {
+        let Some(value) = self.given(name) else { return Ok(None) };
+        let bad = |why: &str| Refusal::new(Code::InvalidTimestamp, format!("{name} {why}"));
+        let text = value.as_str().ok_or_else(|| bad("must be text: an RFC 3339 time"))?;
+        let ms = parse_timestamp(text).ok_or_else(|| {
+            bad(&format!("{} is not an RFC 3339 time such as {}", shown(text), format_timestamp(now_ms)))
+        })?;
+        if ms < TIMESTAMP_MIN_MS || ms > now_ms + FUTURE_MAX_MS {
+            return Err(bad(&format!("{} must lie between the year 2000 and 5 minutes from now", shown(text))));
+        }
+        Ok(Some(ms))
+    }
+
+    /// A score: a number, `true`/`false` for 1/0, or `null` for none.
+    pub fn score(&self) -> Result<Option<f64>, Refusal> {
+        match self.0.get("score") {
+            None => Err(invalid(
+                "the field 'score' is missing: send a number, true, false, or null to clear the score",
+            )),
+            Some(Value::Null) => Ok(None),
+            Some(Value::Bool(yes)) => Ok(Some(f64::from(u8::from(*yes)))),
+            // Minus zero is zero.
+            Some(Value::Number(number)) => Ok(number.as_f64().map(|score| score + 0.0)),
+            Some(other) => Err(invalid(format!(
+                "score must be a number, true, false or null, not {}",
+                kind_of(other)
+            ))),
+        }
+    }
+}
+
+pub fn invalid(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::InvalidRequest, message)
+}
+
+/// What a value is, in words.
+pub fn kind_of(value: &Value) -> String {
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(yes) => yes.to_string(),
+        Value::Number(number) => format!("the number {number}"),
+        Value::String(text) => format!("the text {}", shown(text)),
+        Value::Array(_) => "an array".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+    }
+}

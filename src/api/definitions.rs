@@ -1,0 +1,145 @@
+//! `/api/v1/use_cases/definitions`: use case types.
+
+use serde::Serialize;
+
+use super::answer::{Answer, List};
+use super::body::{Fields, invalid};
+use super::query::cut;
+use super::types::parse_use_case_name;
+use super::{Context, new_id, storage_failed};
+use crate::aggregator::protocol::{Command, Idempotency};
+use crate::config::DESCRIPTION_CHARS_MAX;
+use crate::domain::names::UseCaseName;
+use crate::domain::refusal::{Code, Refusal};
+use crate::storage::definitions::{self as store, NewType, UseCaseType};
+
+/// A use case type, as the API shows it.
+#[derive(Serialize)]
+pub struct Definition<'a> {
+    name: &'a str,
+    description: &'a str,
+    type_version: i64,
+    logging_enabled: bool,
+    limit_config: Option<()>,
+    request_id: &'a str,
+}
+
+impl<'a> Definition<'a> {
+    fn new(found: &'a UseCaseType, request_id: &'a str) -> Self {
+        Self {
+            name: &found.name,
+            description: &found.description,
+            type_version: found.type_version,
+            logging_enabled: found.logging_enabled,
+            limit_config: None,
+            request_id,
+        }
+    }
+}
+
+pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let fields = context.body.object()?;
+    refuse_limits(&fields)?;
+    let name = fields.text("name", 1000)?.ok_or_else(|| invalid("the field 'name' is missing"))?;
+    let name = parse_use_case_name(name)?;
+    let description = fields.text("description", DESCRIPTION_CHARS_MAX)?.unwrap_or_default();
+    let logging_enabled = fields.boolean("logging_enabled")?.unwrap_or(true);
+    let found = ensure(context, &name, description, logging_enabled).await?;
+    Ok(Answer::of(&Definition::new(&found, &context.request_id)))
+}
+
+/// The type of this name, made if there is none.
+pub async fn ensure(
+    context: &Context<'_>,
+    name: &UseCaseName,
+    description: &str,
+    logging_enabled: bool,
+) -> Result<UseCaseType, Refusal> {
+    let new = NewType {
+        application_no: context.caller.application_no,
+        name: name.as_str(),
+        description,
+        logging_enabled,
+        object_name: &new_id(),
+        now_ms: context.now_ms,
+    };
+    store::create_type(&context.database, &new).await.map_err(storage_failed)
+}
+
+pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let page = context.query.page("types")?;
+    let name = context.query.get("use_case_name");
+    let found = store::list_types(&context.database, context.caller.application_no, name, page)
+        .await
+        .map_err(storage_failed)?;
+    let (found, cursor) = cut(found, page, "types", |kind| kind.type_no);
+    let items = found.iter().map(|kind| Definition::new(kind, &context.request_id)).collect();
+    Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
+}
+
+pub async fn get(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let found = context.use_case_type().await?;
+    Ok(Answer::of(&Definition::new(&found, &context.request_id)))
+}
+
+pub async fn update(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let fields = context.body.object()?;
+    refuse_limits(&fields)?;
+    let description = fields.text("description", DESCRIPTION_CHARS_MAX)?;
+    let logging_enabled = fields.boolean("logging_enabled")?;
+    let found = context.use_case_type().await?;
+    let updated =
+        store::update_type(&context.database, found.type_no, description, logging_enabled, context.now_ms)
+            .await
+            .map_err(storage_failed)?
+            .ok_or_else(|| super::types::use_case_not_found(&found.name))?;
+    Ok(Answer::of(&Definition::new(&updated, &context.request_id)))
+}
+
+pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let found = context.use_case_type().await?;
+    context.command(&found.name, Command::DeleteType).await?;
+    Ok(Answer::of(&Definition::new(&found, &context.request_id)))
+}
+
+pub async fn increment_version(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let fields = context.body.object()?;
+    let timestamp_ms = fields.timestamp("timestamp", context.now_ms)?;
+    let name = context.use_case_name()?;
+    let idempotency = context.idempotency()?;
+    let reply =
+        context.command(name.as_str(), Command::IncrementVersion { timestamp_ms, idempotency }).await?;
+    let raised: serde_json::Value = serde_json::from_str(&reply).unwrap_or_default();
+    let mut found = context.use_case_type().await?;
+    // Another rise may have come between; this answer is about this one.
+    if let Some(version) = raised.get("type_version").and_then(serde_json::Value::as_i64) {
+        found.type_version = version;
+    }
+    Ok(Answer::of(&Definition::new(&found, &context.request_id)))
+}
+
+fn refuse_limits(fields: &Fields) -> Result<(), Refusal> {
+    match fields.0.get("limit_config") {
+        None | Some(serde_json::Value::Null) => Ok(()),
+        Some(_) => Err(limits_not_supported()),
+    }
+}
+
+pub fn limits_not_supported() -> Refusal {
+    Refusal::new(
+        Code::LimitsNotSupported,
+        "spending limits (limit_config) are not supported: Edge KPI sees scores, not the cost of requests, so it could not enforce them",
+    )
+}
+
+impl Context<'_> {
+    /// The request's Idempotency-Key, and a hash of what it asks for.
+    pub fn idempotency(&self) -> Result<Option<Idempotency>, Refusal> {
+        let Some(key) = &self.idempotency_key else { return Ok(None) };
+        if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
+            return Err(invalid("Idempotency-Key must be 1 to 255 visible ASCII characters"));
+        }
+        let asked = format!("{:?}\n{}", self.parameters, String::from_utf8_lossy(&self.body.bytes));
+        Ok(Some(Idempotency { key: key.clone(), request_hash: super::auth::hash(&asked) }))
+    }
+}

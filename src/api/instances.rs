@@ -1,0 +1,179 @@
+//! `/api/v1/use_cases/instances`: use case instances and their properties.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::answer::{Answer, List};
+use super::body::{Fields, invalid, kind_of};
+use super::query::cut;
+use super::types::parse_instance_id;
+use super::{Context, new_id, storage_failed};
+use crate::aggregator::protocol::{Command, CreateInstance, InstanceAnswer, SetProperties};
+use crate::domain::calendar::{Zone, format_timestamp, parse_bound};
+use crate::domain::names::{check_property_key, check_property_value};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::storage::instances::{self as store, Filter, Instance};
+
+pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let use_case_name = context.use_case_name()?;
+    let fields = context.body.object()?;
+    let chosen = fields.text("use_case_id", 10_000)?.map(parse_instance_id).transpose()?;
+    let version = match fields.integer("version")? {
+        Some(version) => Some(version),
+        None => context.version_header()?,
+    };
+    let command = CreateInstance {
+        generated: chosen.is_none(),
+        use_case_id: chosen.map_or_else(|| format!("uc_{}", new_id()), |id| id.as_str().to_owned()),
+        version,
+        timestamp_ms: fields.timestamp("timestamp", context.now_ms)?,
+        properties: properties(fields.0.get("properties"))?,
+        idempotency: context.idempotency()?,
+    };
+    let reply = context.command(use_case_name.as_str(), Command::CreateInstance(command)).await?;
+    Ok(Answer::json(reply))
+}
+
+pub async fn get(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let id = context.use_case_id()?;
+    let found = context.find_instance(&id).await?;
+    Ok(Answer::of(&shown_instance(found)))
+}
+
+pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let id = context.use_case_id()?;
+    let command = Command::DeleteInstance { use_case_id: id.as_str().to_owned() };
+    Ok(Answer::json(context.instance_command(&id, command).await?))
+}
+
+pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let id = context.use_case_id()?;
+    let fields = context.body.object()?;
+    let properties = match fields.text("property_name", 10_000)? {
+        Some(name) if !fields.has("properties") => {
+            let value = fields.0.get("value").unwrap_or(&Value::Null);
+            BTreeMap::from([property(name, value)?])
+        }
+        _ if fields.has("properties") => properties(fields.0.get("properties"))?,
+        _ => return Err(invalid("the field 'properties' is missing: an object of texts, null to remove a key")),
+    };
+    let command = SetProperties {
+        use_case_id: id.as_str().to_owned(),
+        properties,
+        may_create: context.parameters.use_case_name.is_some(),
+        version: context.version_header()?,
+    };
+    Ok(Answer::json(context.instance_command(&id, Command::SetProperties(command)).await?))
+}
+
+pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let kind = context.use_case_type().await?;
+    let page = context.query.page("instances")?;
+    let bound = |name: &str| -> Result<Option<i64>, Refusal> {
+        let zone = Zone::parse("UTC");
+        context
+            .query
+            .get(name)
+            .map(|text| {
+                zone.as_ref().and_then(|zone| parse_bound(text, zone)).ok_or_else(|| {
+                    Refusal::new(
+                        Code::InvalidFilter,
+                        format!("{name} {} is neither a date nor an RFC 3339 time", shown(text)),
+                    )
+                })
+            })
+            .transpose()
+    };
+    let filter = Filter {
+        from_ms: bound("from")?,
+        to_ms: bound("to")?,
+        version: context.version_filter()?,
+        properties: context.query.properties(),
+    };
+    let found = store::list(&context.database, kind.type_no, &kind.name, &filter, page)
+        .await
+        .map_err(storage_failed)?;
+    let (found, cursor) = cut(found, page, "instances", |instance| instance.instance_no);
+    let items = found.into_iter().map(shown_instance).collect();
+    Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
+}
+
+fn shown_instance(found: Instance) -> InstanceAnswer {
+    InstanceAnswer {
+        use_case_id: found.use_case_id,
+        use_case_name: found.use_case_name,
+        type_version: found.version,
+        limit_id: None,
+        properties: found.properties,
+        create_timestamp: format_timestamp(found.created_ms),
+    }
+}
+
+fn properties(value: Option<&Value>) -> Result<BTreeMap<String, Option<String>>, Refusal> {
+    match value {
+        None | Some(Value::Null) => Ok(BTreeMap::new()),
+        Some(Value::Object(fields)) => fields.iter().map(|(key, value)| property(key, value)).collect(),
+        Some(other) => Err(invalid(format!(
+            "properties must be an object of texts, null to remove a key, not {}",
+            kind_of(other)
+        ))),
+    }
+}
+
+fn property(key: &str, value: &Value) -> Result<(String, Option<String>), Refusal> {
+    check_property_key(key).map_err(|bad| invalid(format!("property {}: {}", shown(key), bad.0)))?;
+    let value = match value {
+        Value::Null => None,
+        Value::String(text) => {
+            check_property_value(text).map_err(|bad| invalid(format!("property {}: {}", shown(key), bad.0)))?;
+            Some(text.clone())
+        }
+        other => {
+            return Err(invalid(format!(
+                "the value of property {} must be text or null, not {}",
+                shown(key),
+                kind_of(other)
+            )));
+        }
+    };
+    Ok((key.to_owned(), value))
+}
+
+impl Context<'_> {
+    /// The version that the header asks for, for an instance that the request makes.
+    pub fn version_header(&self) -> Result<Option<i64>, Refusal> {
+        self.version
+            .as_deref()
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                text.trim().parse().map_err(|_| {
+                    invalid(format!("xProxy-UseCase-Version {} is not a whole number", shown(text)))
+                })
+            })
+            .transpose()
+    }
+
+    /// The version that a list or a dashboard is narrowed to.
+    pub fn version_filter(&self) -> Result<Option<i64>, Refusal> {
+        self.query.integer("version").map_err(|refusal| Refusal { code: Code::InvalidFilter, ..refusal })
+    }
+}
+
+/// The fields of a body that make up a score, besides the score itself.
+pub struct ScoreNotes {
+    pub timestamp_ms: Option<i64>,
+    pub comment: Option<String>,
+    pub source: Option<String>,
+}
+
+impl ScoreNotes {
+    pub fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        Ok(Self {
+            timestamp_ms: fields.timestamp("timestamp", now_ms)?,
+            comment: own(fields.text("comment", crate::config::COMMENT_CHARS_MAX)?),
+            source: own(fields.text("source", crate::config::SOURCE_CHARS_MAX)?),
+        })
+    }
+}

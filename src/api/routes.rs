@@ -1,0 +1,260 @@
+//! The URL map: every route once, with what it takes to use it.
+
+use crate::domain::refusal::{Code, Refusal, shown};
+
+/// What a route needs its caller to be allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    Anyone,
+    /// Definitions, instances and scores.
+    ReadData,
+    ReadDashboards,
+    /// Instances, properties and scores.
+    WriteScores,
+    /// Definitions of use case types and KPIs.
+    Define,
+    Administer,
+    /// `ROOT_API_KEY` only.
+    Root,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    Health,
+    CreateApplication,
+    ListApplications,
+    CreateKey,
+    ListKeys,
+    RevokeKey,
+    Reconcile,
+    CreateDefinition,
+    ListDefinitions,
+    GetDefinition,
+    UpdateDefinition,
+    DeleteDefinition,
+    IncrementVersion,
+    LimitConfig,
+    CreateKpi,
+    ListKpis,
+    GetKpi,
+    UpdateKpi,
+    DeleteKpi,
+    ListInstances,
+    CreateInstance,
+    GetInstance,
+    DeleteInstance,
+    SetProperties,
+    ListScores,
+    WriteScore,
+    ClearScore,
+    IncrementScore,
+    BulkScores,
+    Dashboard,
+    Overview,
+    NotSupported,
+}
+
+type Route = (&'static str, &'static str, Access, Action);
+
+const DEFINITIONS: &str = "/api/v1/use_cases/definitions";
+
+/// Method, path, access, action. `*` stands for any method, `**` for any rest of the path. The first that fits is taken.
+#[rustfmt::skip]
+pub const ROUTES: &[Route] = &[
+    ("GET", "/health", Access::Anyone, Action::Health),
+
+    ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
+    ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
+    ("POST", "/api/v1/keys", Access::Administer, Action::CreateKey),
+    ("GET", "/api/v1/keys", Access::Administer, Action::ListKeys),
+    ("DELETE", "/api/v1/keys/{key_id}", Access::Administer, Action::RevokeKey),
+    ("POST", "/api/v1/admin/reconcile", Access::Administer, Action::Reconcile),
+
+    ("POST", "/api/v1/use_cases/definitions", Access::Define, Action::CreateDefinition),
+    ("GET", "/api/v1/use_cases/definitions", Access::ReadData, Action::ListDefinitions),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}", Access::ReadData, Action::GetDefinition),
+    ("PUT", "/api/v1/use_cases/definitions/{use_case_name}", Access::Define, Action::UpdateDefinition),
+    ("DELETE", "/api/v1/use_cases/definitions/{use_case_name}", Access::Define, Action::DeleteDefinition),
+    ("POST", "/api/v1/use_cases/definitions/{use_case_name}/increment_version", Access::Define, Action::IncrementVersion),
+    ("*", "/api/v1/use_cases/definitions/{use_case_name}/limit_config", Access::ReadData, Action::LimitConfig),
+
+    ("POST", "/api/v1/use_cases/definitions/{use_case_name}/kpis", Access::Define, Action::CreateKpi),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/kpis", Access::ReadData, Action::ListKpis),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/kpis/{kpi}", Access::ReadData, Action::GetKpi),
+    ("PUT", "/api/v1/use_cases/definitions/{use_case_name}/kpis/{kpi}", Access::Define, Action::UpdateKpi),
+    ("DELETE", "/api/v1/use_cases/definitions/{use_case_name}/kpis/{kpi}", Access::Define, Action::DeleteKpi),
+
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/instances", Access::ReadData, Action::ListInstances),
+    ("POST", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::WriteScores, Action::BulkScores),
+
+    // G1 and G2: an instance by its id alone. `kpis` and `properties` are no instance ids, which keeps them apart from G3.
+    ("GET", "/api/v1/use_cases/instances/{use_case_id}/kpis", Access::ReadData, Action::ListScores),
+    ("POST", "/api/v1/use_cases/instances/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::WriteScore),
+    ("PUT", "/api/v1/use_cases/instances/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::WriteScore),
+    ("DELETE", "/api/v1/use_cases/instances/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::ClearScore),
+    ("POST", "/api/v1/use_cases/instances/{use_case_id}/kpis/{kpi}/increment", Access::WriteScores, Action::IncrementScore),
+    ("POST", "/api/v1/use_cases/instances/{use_case_id}/properties", Access::WriteScores, Action::SetProperties),
+    ("PUT", "/api/v1/use_cases/instances/{use_case_id}/properties", Access::WriteScores, Action::SetProperties),
+    ("POST", "/api/v1/use_cases/instances/{use_case_name}", Access::WriteScores, Action::CreateInstance),
+    ("GET", "/api/v1/use_cases/instances/{use_case_id}", Access::ReadData, Action::GetInstance),
+    ("DELETE", "/api/v1/use_cases/instances/{use_case_id}", Access::WriteScores, Action::DeleteInstance),
+
+    // G3 and G4: an instance under its type.
+    ("GET", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}", Access::ReadData, Action::GetInstance),
+    ("DELETE", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}", Access::WriteScores, Action::DeleteInstance),
+    ("GET", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis", Access::ReadData, Action::ListScores),
+    ("POST", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::WriteScore),
+    ("PUT", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::WriteScore),
+    ("DELETE", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::ClearScore),
+    ("POST", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis/{kpi}/increment", Access::WriteScores, Action::IncrementScore),
+    ("POST", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/properties", Access::WriteScores, Action::SetProperties),
+    ("PUT", "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/properties", Access::WriteScores, Action::SetProperties),
+
+    ("GET", "/api/v1/dashboard", Access::ReadDashboards, Action::Overview),
+    ("GET", "/api/v1/dashboard/{use_case_name}", Access::ReadDashboards, Action::Dashboard),
+
+    // What else the SDKs can call.
+    ("*", "/api/v1/ingest/**", Access::ReadData, Action::NotSupported),
+    ("*", "/api/v1/limits/**", Access::ReadData, Action::NotSupported),
+    ("*", "/api/v1/categories/**", Access::ReadData, Action::NotSupported),
+    ("*", "/api/v1/requests/**", Access::ReadData, Action::NotSupported),
+    ("*", "/api/v1/experiences/**", Access::ReadData, Action::NotSupported),
+];
+
+/// The variable parts of a path, decoded.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Parameters {
+    pub use_case_name: Option<String>,
+    pub use_case_id: Option<String>,
+    pub kpi: Option<String>,
+    pub key_id: Option<String>,
+}
+
+/// A route that fits a request.
+#[derive(Debug)]
+pub struct Found {
+    pub pattern: &'static str,
+    pub action: Action,
+    pub access: Access,
+    pub parameters: Parameters,
+}
+
+/// The route of a request: `not_found` if no path fits, `method_not_allowed` if only other methods do.
+pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
+    let trimmed = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+    let segments: Vec<&str> = trimmed.split('/').collect();
+    let mut allowed: Vec<&'static str> = Vec::new();
+    for (route_method, pattern, access, action) in ROUTES {
+        let Some(parameters) = fit(pattern, &segments) else { continue };
+        // HEAD is GET without a body.
+        let fits = *route_method == "*" || *route_method == method || (method == "HEAD" && *route_method == "GET");
+        if fits {
+            let parameters = parameters?;
+            return Ok(Found { pattern, action: *action, access: *access, parameters });
+        }
+        if !allowed.contains(route_method) {
+            allowed.push(route_method);
+        }
+    }
+    if allowed.is_empty() {
+        Err(Refusal::new(
+            Code::NotFound,
+            format!("there is nothing at {}; docs/API.md lists what is, starting with {DEFINITIONS}", shown(path)),
+        ))
+    } else {
+        Err(Refusal::new(
+            Code::MethodNotAllowed,
+            format!("{method} is not allowed here; allowed: {}", allowed.join(", ")),
+        ))
+    }
+}
+
+/// The parameters, if the path fits the pattern.
+fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> {
+    let mut parameters = Parameters::default();
+    let mut rest = segments.iter();
+    let mut undecodable = false;
+    for expected in pattern.split('/') {
+        if expected == "**" {
+            return Some(Ok(parameters));
+        }
+        let Some(segment) = rest.next() else {
+            return None;
+        };
+        let Some(name) = expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
+            if expected != *segment {
+                return None;
+            }
+            continue;
+        };
+        if name == "use_case_id" && matches!(*segment, "kpis" | "properties") {
+            return None;
+        }
+        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().map(|text| text.into_owned());
+        undecodable |= decoded.is_err();
+        let place = match name {
+            "use_case_name" => &mut parameters.use_case_name,
+            "use_case_id" => &mut parameters.use_case_id,
+            "kpi" => &mut parameters.kpi,
+            _ => &mut parameters.key_id,
+        };
+        *place = decoded.ok();
+    }
+    if rest.next().is_some() {
+        return None;
+    }
+    Some(if undecodable {
+        Err(Refusal::new(Code::InvalidRequest, "the path is not valid UTF-8 after percent-decoding"))
+    } else {
+        Ok(parameters)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(method: &str, path: &str, action: Action, name: Option<&str>, id: Option<&str>, kpi: Option<&str>) {
+        let path = format!("/api/v1/use_cases{path}");
+        let found = find(method, &path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
+        let own = |text: Option<&str>| text.map(str::to_owned);
+        let expect = Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), key_id: None };
+        assert_eq!((found.action, found.parameters), (action, expect), "{method} {path}");
+    }
+
+    #[test]
+    fn the_four_dialects_are_kept_apart() {
+        check("POST", "/instances/Chat", Action::CreateInstance, Some("Chat"), None, None);
+        check("GET", "/instances/i1", Action::GetInstance, None, Some("i1"), None);
+        check("GET", "/instances/i1/kpis", Action::ListScores, None, Some("i1"), None);
+        check("PUT", "/instances/i1/kpis/kpis", Action::WriteScore, None, Some("i1"), Some("kpis"));
+        check("POST", "/instances/i1/kpis/K/increment", Action::IncrementScore, None, Some("i1"), Some("K"));
+        check("POST", "/instances/i1/properties", Action::SetProperties, None, Some("i1"), None);
+        check("GET", "/instances/T/i1", Action::GetInstance, Some("T"), Some("i1"), None);
+        check("GET", "/instances/T/i1/kpis", Action::ListScores, Some("T"), Some("i1"), None);
+        check("PUT", "/instances/T/i1/kpis/K", Action::WriteScore, Some("T"), Some("i1"), Some("K"));
+        check("DELETE", "/instances/T/i1/kpis/K", Action::ClearScore, Some("T"), Some("i1"), Some("K"));
+        check("POST", "/instances/T/i1/kpis/K/increment", Action::IncrementScore, Some("T"), Some("i1"), Some("K"));
+        check("PUT", "/instances/T/i1/properties", Action::SetProperties, Some("T"), Some("i1"), None);
+    }
+
+    #[test]
+    fn names_are_decoded() {
+        check("PUT", "/instances/T/a%3Ab/kpis/Conversion%20$%20Value", Action::WriteScore, Some("T"), Some("a:b"), Some("Conversion $ Value"));
+        check("GET", "/definitions/T/kpis/50%25%20Gr%C3%B6%C3%9Fe", Action::GetKpi, Some("T"), None, Some("50% Größe"));
+        check("GET", "/definitions/T/kpis/50%", Action::GetKpi, Some("T"), None, Some("50%"));
+    }
+
+    #[test]
+    fn what_does_not_fit_says_why() {
+        let code = |method, path| find(method, path).map(|found| found.action).map_err(|refusal| refusal.code);
+        assert_eq!(code("GET", "/nowhere"), Err(Code::NotFound));
+        assert_eq!(code("PATCH", "/api/v1/use_cases/definitions"), Err(Code::MethodNotAllowed));
+        assert_eq!(code("DELETE", "/api/v1/use_cases/instances/i/kpis"), Err(Code::MethodNotAllowed));
+        assert_eq!(code("GET", "/api/v1/use_cases/definitions/%FF"), Err(Code::InvalidRequest));
+        assert_eq!(code("HEAD", "/health"), Ok(Action::Health));
+        assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
+        assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));
+        assert_eq!(code("GET", "/api/v1/dashboard/"), Ok(Action::Overview));
+    }
+}

@@ -1,0 +1,168 @@
+//! From a use case type's name (or an instance's id alone) to the object that owns it.
+//!
+//! What an isolate knows of types it may keep: the object itself says when its type is gone, and then the name is looked up
+//! anew. So a cached look-up can be late, but never wrong.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use super::{Context, storage_failed};
+use crate::aggregator::client;
+use crate::aggregator::protocol::{Address, Call, Command, Reply};
+use crate::domain::names::{InstanceId, UseCaseName};
+use crate::domain::refusal::{Code, Refusal, shown};
+use crate::storage::definitions::{UseCaseType, find_type};
+use crate::storage::instances;
+
+/// Look-ups an isolate remembers.
+const CACHED_MAX: usize = 20_000;
+
+type Key = (i64, String);
+
+thread_local! {
+    /// By application and name.
+    static TYPES: RefCell<HashMap<Key, Address>> = RefCell::default();
+    /// By application and instance id: the type's name.
+    static INSTANCES: RefCell<HashMap<Key, String>> = RefCell::default();
+}
+
+impl Context<'_> {
+    /// The use case name in the path.
+    pub fn use_case_name(&self) -> Result<UseCaseName, Refusal> {
+        parse_use_case_name(self.parameters.use_case_name.as_deref().unwrap_or_default())
+    }
+
+    /// The instance id in the path.
+    pub fn use_case_id(&self) -> Result<InstanceId, Refusal> {
+        parse_instance_id(self.parameters.use_case_id.as_deref().unwrap_or_default())
+    }
+
+    /// The KPI (name or id) in the path.
+    pub fn kpi(&self) -> String {
+        self.parameters.kpi.clone().unwrap_or_default()
+    }
+
+    /// The type in the path, read anew.
+    pub async fn use_case_type(&self) -> Result<UseCaseType, Refusal> {
+        let name = self.use_case_name()?;
+        find_type(&self.database, self.caller.application_no, name.as_str())
+            .await
+            .map_err(storage_failed)?
+            .ok_or_else(|| use_case_not_found(name.as_str()))
+    }
+
+    /// Has the object that owns the named type carry a command out.
+    pub async fn command(&self, name: &str, command: Command) -> Reply {
+        let key = (self.caller.application_no, name.to_owned());
+        let cached = TYPES.with_borrow(|types| types.get(&key).cloned());
+        if let Some(address) = cached {
+            match self.call(address, command.clone()).await {
+                Err(refusal) if refusal.code == Code::UseCaseNotFound => forget_type(&key),
+                reply => return reply,
+            }
+        }
+        let address = self.look_up(&key).await?;
+        match self.call(address, command).await {
+            Err(refusal) if refusal.code == Code::UseCaseNotFound => {
+                forget_type(&key);
+                Err(use_case_not_found(name))
+            }
+            reply => reply,
+        }
+    }
+
+    /// Has the object that owns an instance carry a command out: of the type in the path, or (G1, G2) of the type that the
+    /// instance is found under.
+    pub async fn instance_command(&self, use_case_id: &InstanceId, command: Command) -> Reply {
+        if self.parameters.use_case_name.is_some() {
+            return self.command(self.use_case_name()?.as_str(), command).await;
+        }
+        let key = (self.caller.application_no, use_case_id.as_str().to_owned());
+        if let Some(name) = INSTANCES.with_borrow(|instances| instances.get(&key).cloned()) {
+            match self.command(&name, command.clone()).await {
+                Err(refusal) if is_about_the_instance(refusal.code) => {
+                    INSTANCES.with_borrow_mut(|instances| instances.remove(&key));
+                }
+                reply => return reply,
+            }
+        }
+        let name = self.find_instance(use_case_id).await?.use_case_name;
+        remember(&INSTANCES, key, name.clone());
+        self.command(&name, command).await
+    }
+
+    /// Forgets under which type an instance was found. False if nothing was remembered.
+    pub fn forget_instance(&self, use_case_id: &InstanceId) -> bool {
+        let key = (self.caller.application_no, use_case_id.as_str().to_owned());
+        INSTANCES.with_borrow_mut(|instances| instances.remove(&key)).is_some()
+    }
+
+    /// The instance in the path: on the G3 path it must be of the type named there.
+    pub async fn find_instance(&self, use_case_id: &InstanceId) -> Result<instances::Instance, Refusal> {
+        let missing = || crate::aggregator::plan::not_found(use_case_id.as_str());
+        let found = instances::find(&self.database, self.caller.application_no, use_case_id.as_str())
+            .await
+            .map_err(storage_failed)?;
+        if self.parameters.use_case_name.is_none() {
+            return found.ok_or_else(missing);
+        }
+        let name = self.use_case_name()?;
+        match found.filter(|instance| instance.use_case_name == name.as_str()) {
+            Some(instance) => Ok(instance),
+            // Either the type or the instance is missing; say which.
+            None => self.use_case_type().await.and_then(|_| Err(missing())),
+        }
+    }
+
+    async fn look_up(&self, key: &Key) -> Result<Address, Refusal> {
+        let found = find_type(&self.database, key.0, &key.1).await.map_err(storage_failed)?;
+        let found = found.ok_or_else(|| use_case_not_found(&key.1))?;
+        let address = address_of(&found);
+        remember(&TYPES, key.clone(), address.clone());
+        Ok(address)
+    }
+
+    async fn call(&self, address: Address, command: Command) -> Reply {
+        client::call(self.env, &Call { address, now_ms: self.now_ms, command }).await
+    }
+}
+
+pub fn address_of(found: &UseCaseType) -> Address {
+    Address { type_no: found.type_no, object_name: found.object_name.clone() }
+}
+
+pub fn parse_use_case_name(text: &str) -> Result<UseCaseName, Refusal> {
+    UseCaseName::parse(text).map_err(|invalid| {
+        Refusal::new(Code::InvalidUseCaseName, format!("use case name {}: {}", shown(text), invalid.0))
+    })
+}
+
+pub fn parse_instance_id(text: &str) -> Result<InstanceId, Refusal> {
+    InstanceId::parse(text).map_err(|invalid| {
+        Refusal::new(Code::InvalidUseCaseId, format!("use_case_id {}: {}", shown(text), invalid.0))
+    })
+}
+
+pub fn use_case_not_found(name: &str) -> Refusal {
+    Refusal::new(Code::UseCaseNotFound, format!("there is no use case {}", shown(name)))
+}
+
+fn is_about_the_instance(code: Code) -> bool {
+    matches!(
+        code,
+        Code::UseCaseInstanceNotFound | Code::UseCaseNotFound | Code::InstanceInOtherUseCase
+    )
+}
+
+fn forget_type(key: &Key) {
+    TYPES.with_borrow_mut(|types| types.remove(key));
+}
+
+fn remember<V>(cache: &'static std::thread::LocalKey<RefCell<HashMap<Key, V>>>, key: Key, value: V) {
+    cache.with_borrow_mut(|entries| {
+        if entries.len() >= CACHED_MAX {
+            entries.clear();
+        }
+        entries.insert(key, value);
+    });
+}
