@@ -1,0 +1,48 @@
+# Edge KPI. `make dev` runs it, `make test` tests it.
+.DEFAULT_GOAL := help
+.PHONY: help setup build dev demo test test-unit test-api test-sdk test-crash fmt lint deploy clean distclean
+
+help: ## List what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install what is missing
+	@scripts/setup.sh
+
+build: setup ## Build the Worker and tell its size
+	@scripts/build.sh
+
+dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and a key
+	@scripts/dev.sh
+
+demo: setup ## Fill the running service with the use cases of a GenAI team
+	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
+
+test: ## Everything: format, lints, unit, API, crash and SDK tests
+	@scripts/test.sh
+
+test-unit: ## Unit tests
+	@scripts/test.sh unit
+
+test-api: ## API tests against real workerd
+	@scripts/test.sh api
+
+test-crash: ## Ten kills of workerd in the middle of a write load
+	@scripts/test.sh crash
+
+test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY if set
+	@scripts/test.sh sdk
+
+fmt: ## Format the code
+	@bash -c '. scripts/env.sh && cargo fmt'
+
+lint: ## Format check and clippy
+	@scripts/test.sh lint
+
+deploy: build ## Apply the migrations remotely and deploy; DRY_RUN=1 only checks
+	@scripts/deploy.sh
+
+clean: ## Remove what was built and the local state
+	rm -rf target build .state .state-* .wrangler .venv
+
+distclean: clean ## The same, and the installed packages and tools
+	rm -rf node_modules "$${EDGE_KPI_TOOLS:-$${XDG_CACHE_HOME:-$$HOME/.cache}/edge-kpi}"
