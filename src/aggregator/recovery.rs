@@ -158,7 +158,7 @@ fn put_day(
     kpi: &Kpi,
     day: Option<(i64, BTreeMap<i64, Day<Cell>>)>,
 ) -> Result<(), Trouble> {
-    for (day, versions) in day {
+    if let Some((day, versions)) = day {
         for (version, mut cells) in versions {
             core.store.put_scores(kpi, version, day, &mut cells)?;
         }

@@ -77,7 +77,7 @@ thread_local! {
 
 /// The key that a request carries.
 pub fn presented_key(headers: &Headers) -> Option<String> {
-    let header = |name: &str| headers.get(name).ok().flatten();
+    let header = |name: &str| headers.get(name).ok().flatten().filter(|value| !value.is_empty());
     header("xproxy-api-key").or_else(|| {
         let authorization = header("authorization")?;
         let (scheme, key) = authorization.split_once(' ')?;

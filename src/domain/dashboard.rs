@@ -369,9 +369,10 @@ fn twentieth(index: i64) -> f64 {
     index / 20.0
 }
 
-/// An edge without the rounding of its multiplication: 15 significant digits hold every multiple that people write.
+/// An edge without the rounding of its multiplication: the number of 15 significant digits, if that is only roundings away.
 fn round_off(edge: f64) -> f64 {
-    format!("{edge:.14e}").parse().unwrap_or(edge)
+    let short: f64 = format!("{edge:.14e}").parse().unwrap_or(edge);
+    if (short - edge).abs() <= 4.0 * f64::EPSILON * edge.abs() { short } else { edge }
 }
 
 #[cfg(test)]

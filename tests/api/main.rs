@@ -1,0 +1,20 @@
+//! The API over HTTP, against real workerd with real D1 and real objects. Each test has an application of its own.
+//! `make test-api` starts the service and runs these.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accounts;
+mod dashboards;
+mod definitions;
+mod errors;
+mod instances;
+mod kpis;
+mod recount;
+mod scores;
+
+fn app() -> support::App {
+    support::Service::from_environment().application()
+}

@@ -1,0 +1,195 @@
+//! `kill -9` of everything in the middle of a write load, ten times, on the same state. After each restart no acknowledged
+//! write is missing, and the dashboard equals the recount.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
+use support::{App, Service, check_against_recount};
+
+const KILLS: u64 = 10;
+const WRITERS: u64 = 6;
+const ROOT_KEY: &str = "root-key-of-the-crash-test";
+const USE_CASE: &str = "Crash";
+
+/// A score as it was last acknowledged, or (where no answer came) the two that it may be.
+#[derive(Clone, Debug, PartialEq)]
+enum Expected {
+    Known(Option<f64>),
+    Either(Option<f64>, Option<f64>),
+}
+
+type Ledger = Arc<Mutex<HashMap<(String, String), Expected>>>;
+
+struct Running {
+    script: Child,
+    service: Service,
+}
+
+impl Running {
+    fn start(state_dir: &Path) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/serve.sh"))
+            .env("PORT", port.to_string())
+            .env("STATE_DIR", state_dir)
+            .env("ROOT_API_KEY", ROOT_KEY)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("READY ").expect("the service did not start").to_owned();
+        let service = Service { url, root_key: ROOT_KEY.into(), state_dir: state_dir.into() };
+        Self { script, service }
+    }
+
+    /// Kills workerd, wrangler and the script at once, without a warning.
+    fn kill(mut self) {
+        let mut pids = descendants(self.script.id());
+        pids.push(self.script.id());
+        for pid in pids {
+            // SAFETY-free: a plain signal to a process that this test started.
+            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
+        }
+        let _ = self.script.wait();
+    }
+}
+
+/// All processes below one, by their parents.
+fn descendants(root: u32) -> Vec<u32> {
+    let mut parents = HashMap::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
+        // "pid (name) state parent …"; the name may hold spaces.
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        parents.insert(pid, parent.unwrap_or(0));
+    }
+    let below = |pid: u32| std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).skip(1).any(|p| p == root);
+    parents.keys().copied().filter(|pid| below(*pid)).collect()
+}
+
+#[test]
+fn no_acknowledged_write_is_lost_and_none_counts_twice_when_everything_is_killed() {
+    let state_dir = std::env::temp_dir().join(support::unique("edge-kpi-crash"));
+    std::fs::create_dir_all(&state_dir).unwrap();
+    let ledger: Ledger = Ledger::default();
+    let mut random = StdRng::seed_from_u64(20_261_124);
+    let mut app: Option<App> = None;
+    let mut acknowledged = 0;
+    for round in 0..=KILLS {
+        let running = Running::start(&state_dir);
+        let current = match &app {
+            Some(known) => App { service: running.service.clone(), ..known.clone() },
+            None => {
+                let made = running.service.application();
+                made.define(USE_CASE, "Solved", "boolean", 0.5);
+                made.define(USE_CASE, "Value", "number", 10.0);
+                made.define(USE_CASE, "Mood", "likert5", 3.0);
+                made
+            }
+        };
+        app = Some(current.clone());
+        settle(&current, &ledger);
+        let scores = check_against_recount(&current, USE_CASE);
+        println!("round {round}: {acknowledged} writes acknowledged so far, {scores} scores, all as they should be");
+        if round == KILLS {
+            running.kill();
+            break;
+        }
+        acknowledged += load_until_killed(running, &current, &ledger, round, random.random_range(300..1500));
+    }
+    assert!(acknowledged > 500, "only {acknowledged} writes were acknowledged: too few to mean anything");
+    std::fs::remove_dir_all(&state_dir).unwrap();
+}
+
+/// Writes from several threads until the service is killed. Answers how many writes were acknowledged.
+fn load_until_killed(running: Running, app: &App, ledger: &Ledger, round: u64, lives_ms: u64) -> usize {
+    let stop = Arc::new(AtomicBool::new(false));
+    let began = Instant::now();
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (app, ledger, stop) = (app.clone(), Arc::clone(ledger), Arc::clone(&stop));
+            std::thread::spawn(move || {
+                let mut random = StdRng::seed_from_u64(round * 1000 + writer);
+                let mut acknowledged = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    acknowledged += usize::from(write_once(&app, &ledger, writer, &mut random));
+                }
+                acknowledged
+            })
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(lives_ms).saturating_sub(began.elapsed()));
+    running.kill();
+    stop.store(true, Ordering::Relaxed);
+    writers.into_iter().map(|writer| writer.join().unwrap()).sum()
+}
+
+/// One write of one instance that no other writer touches. True if it was acknowledged.
+fn write_once(app: &App, ledger: &Ledger, writer: u64, random: &mut StdRng) -> bool {
+    let instance = format!("w{writer}-{}", random.random_range(0..40));
+    let (kpi, score) = match random.random_range(0..3) {
+        0 => ("Solved", json!(random.random_range(0..2))),
+        1 => ("Value", json!(random.random_range(-1000..1000) as f64 / 7.0)),
+        _ => ("Mood", json!(random.random_range(1..=5))),
+    };
+    let score = if random.random_range(0..8) == 0 { Value::Null } else { score };
+    let new = score.as_f64();
+    let key = (instance.clone(), kpi.to_owned());
+    let before = ledger.lock().unwrap().get(&key).cloned().unwrap_or(Expected::Known(None));
+    let Expected::Known(old) = before else { return false };
+    let path = format!("/api/v1/use_cases/instances/{USE_CASE}/{instance}/kpis/{kpi}");
+    let answered = app.try_send("PUT", &path, Some(json!({"score": score}).to_string()), &[]);
+    let (expected, acknowledged) = match answered {
+        Ok(reply) if reply.status == 204 => (Expected::Known(new), true),
+        // Clearing a score of an instance that was never made.
+        Ok(reply) if reply.status == 404 && new.is_none() => (Expected::Known(old), false),
+        _ => (Expected::Either(old, new), false),
+    };
+    ledger.lock().unwrap().insert(key, expected);
+    acknowledged
+}
+
+/// Compares what was acknowledged with what is there, and takes what is there where either would do.
+fn settle(app: &App, ledger: &Ledger) {
+    let mut actual: HashMap<(String, String), f64> = HashMap::new();
+    // Any request makes the object recover first; the dashboard is one.
+    app.dashboard(USE_CASE);
+    let database = app.service.database();
+    let mut rows = database
+        .prepare(
+            "SELECT x.use_case_id, k.name, s.score FROM scores s JOIN instances x USING (type_no, instance_no) \
+             JOIN kpis k USING (kpi_no)",
+        )
+        .unwrap();
+    for row in rows.query_map([], |row| Ok(((row.get(0)?, row.get(1)?), row.get(2)?))).unwrap() {
+        let (key, score) = row.unwrap();
+        actual.insert(key, score);
+    }
+    let mut ledger = ledger.lock().unwrap();
+    for (key, expected) in ledger.iter_mut() {
+        let found = actual.remove(key);
+        match expected {
+            Expected::Known(score) => assert_eq!(found, *score, "{key:?}"),
+            Expected::Either(old, new) => {
+                assert!(found == *old || found == *new, "{key:?} is {found:?}, neither {old:?} nor {new:?}");
+            }
+        }
+        *expected = Expected::Known(found);
+    }
+    assert!(actual.is_empty(), "scores that nobody wrote: {actual:?}");
+}
