@@ -147,3 +147,37 @@ fn describe(error: &worker::Error) -> String {
         other => other.to_string(),
     }
 }
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    /// How SQLite goes about each longer statement. Without statistics it may well drive a join from the wrong side, and then
+    /// every score costs a scan of its type; CROSS JOIN keeps it from that, and this test keeps the CROSS JOINs.
+    #[test]
+    fn every_statement_finds_its_rows_by_key() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.execute_batch(include_str!("../../migrations/0001_core.sql")).unwrap();
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/sql");
+        let mut checked = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let sql = std::fs::read_to_string(&path).unwrap();
+            let mut explained = database.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
+            let nothing = vec![rusqlite::types::Value::Text("[]".into()); explained.parameter_count()];
+            let steps: Vec<String> = explained
+                .query_map(rusqlite::params_from_iter(nothing), |row| row.get(3))
+                .unwrap()
+                .map(Result::unwrap)
+                .collect();
+            for step in &steps {
+                // Lists of parameters and results of subqueries are scanned; tables never.
+                let scans_table = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE") && !step.contains("(subquery");
+                // Nor all rows of a type or an application, but for lists and recounts, which go through a range of them.
+                let only_owner = step.ends_with("(type_no=?)") || step.ends_with("(application_no=?)");
+                let of_few_rows = step.contains("kpis");
+                assert!(!scans_table && (!only_owner || of_few_rows), "{}: {steps:#?}", path.display());
+            }
+            checked += 1;
+        }
+        assert!(checked > 20);
+    }
+}

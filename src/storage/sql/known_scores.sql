@@ -1,5 +1,5 @@
 -- ?1 [[use_case_id, kpi_no], …] -> [[use_case_id, kpi_no, score], …]
 SELECT json_group_array(json_array(x.use_case_id, s.kpi_no, s.score)) AS j
 FROM json_each(?1) j
-JOIN instances x ON x.application_no = ?2 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?3
-JOIN scores s ON s.type_no = x.type_no AND s.instance_no = x.instance_no AND s.kpi_no = j.value ->> 1
+CROSS JOIN instances x ON x.application_no = ?2 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?3
+CROSS JOIN scores s ON s.type_no = x.type_no AND s.instance_no = x.instance_no AND s.kpi_no = j.value ->> 1

@@ -5,4 +5,4 @@ SELECT json_group_array(json_array(
   (SELECT count(*) FROM scores s WHERE s.type_no = x.type_no AND s.instance_no = x.instance_no
      AND s.kpi_no IN (SELECT value FROM json_each(?3)))
 )) AS j
-FROM json_each(?1) j JOIN instances x ON x.application_no = ?2 AND x.use_case_id = j.value ->> 0
+FROM json_each(?1) j CROSS JOIN instances x ON x.application_no = ?2 AND x.use_case_id = j.value ->> 0
