@@ -25,7 +25,9 @@ const OVERLAP_MS: i64 = 60 * 1000;
 /// Runs what the cron asks for, and logs what it found and what failed.
 pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
     let Ok(d1) = env.d1(DATABASE_BINDING) else {
-        worker::console_error!(r#"{{"level":"error","event":"schedule_failed","cause":"no database is bound"}}"#);
+        worker::console_error!(
+            r#"{{"level":"error","event":"schedule_failed","cause":"no database is bound"}}"#
+        );
         return;
     };
     let jobs = Jobs { env, database: Database::new(d1), now_ms: crate::api::now_ms(), scheduled_ms };
@@ -50,8 +52,7 @@ impl Jobs<'_> {
         let mut total = ReconcileReport::default();
         let (mut after, mut portions, mut complete) = (0, 0, true);
         loop {
-            let types =
-                jobs::written_types(&self.database, last - OVERLAP_MS, after, TYPES_MAX).await?;
+            let types = jobs::written_types(&self.database, last - OVERLAP_MS, after, TYPES_MAX).await?;
             let Some(last_type) = types.last() else { break };
             after = last_type.0;
             for kind in &types {
@@ -129,7 +130,12 @@ impl Jobs<'_> {
     }
 
     /// One portion of one type; `None` if it could not be checked (the reason is logged).
-    async fn ask(&self, kind: &TypeAddress, touched_only: bool, from_slot: Option<i64>) -> Option<ReconcileReport> {
+    async fn ask(
+        &self,
+        kind: &TypeAddress,
+        touched_only: bool,
+        from_slot: Option<i64>,
+    ) -> Option<ReconcileReport> {
         let (type_no, _, _, object_name) = kind.clone();
         let call = Call {
             address: Address { type_no, object_name },

@@ -21,9 +21,10 @@ pub struct Aggregator {
 
 impl DurableObject for Aggregator {
     fn new(state: State, env: Env) -> Self {
-        let core = env.d1(DATABASE_BINDING).ok().map(|d1| {
-            Rc::new(Core::new(CellStore::new(state.storage().sql()), Database::new(d1)))
-        });
+        let core = env
+            .d1(DATABASE_BINDING)
+            .ok()
+            .map(|d1| Rc::new(Core::new(CellStore::new(state.storage().sql()), Database::new(d1))));
         Self { core }
     }
 
@@ -42,9 +43,7 @@ impl Aggregator {
             let reply = match (core, serde_json::from_str::<Call>(&text)) {
                 (Some(core), Ok(call)) => core.call(call).await,
                 (None, _) => Err(unavailable()),
-                (_, Err(error)) => {
-                    Err(Refusal::new(Code::UnexpectedError, format!("not a call: {error}")))
-                }
+                (_, Err(error)) => Err(Refusal::new(Code::UnexpectedError, format!("not a call: {error}"))),
             };
             Ok(JsValue::from_str(&encode_reply(&reply)))
         })

@@ -165,10 +165,10 @@ impl CellStore {
 
     pub fn touch(&self, slots: &BTreeSet<i64>) -> Result<()> {
         for slot in slots {
-            self.sql
-                .exec("INSERT INTO touched (slot) VALUES (?) ON CONFLICT DO NOTHING", vec![
-                    SqlStorageValue::from(*slot),
-                ])?;
+            self.sql.exec(
+                "INSERT INTO touched (slot) VALUES (?) ON CONFLICT DO NOTHING",
+                vec![SqlStorageValue::from(*slot)],
+            )?;
         }
         Ok(())
     }
@@ -300,13 +300,7 @@ impl Changes {
     }
 
     /// The cell to change, as it is after the changes so far.
-    fn score_cell(
-        &mut self,
-        store: &CellStore,
-        kpi: &Kpi,
-        version: i64,
-        slot: i64,
-    ) -> Result<&mut Cell> {
+    fn score_cell(&mut self, store: &CellStore, kpi: &Kpi, version: i64, slot: i64) -> Result<&mut Cell> {
         let (day, in_day) = day_and_slot(slot);
         self.touched.insert(slot);
         let cells = match self.scores.entry((kpi.kpi_no, version, day)) {
@@ -318,19 +312,12 @@ impl Changes {
         cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
     }
 
-    pub fn instance_cell(
-        &mut self,
-        store: &CellStore,
-        version: i64,
-        slot: i64,
-    ) -> Result<&mut InstanceCell> {
+    pub fn instance_cell(&mut self, store: &CellStore, version: i64, slot: i64) -> Result<&mut InstanceCell> {
         let (day, in_day) = day_and_slot(slot);
         self.touched.insert(slot);
         let cells = match self.instances.entry((version, day)) {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(store.instances(version, day)?)
-            }
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(version, day)?),
         };
         cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
     }

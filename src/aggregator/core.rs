@@ -187,12 +187,12 @@ impl Core {
                 self.running.set(false);
                 return;
             };
-            if matches!(self.phase(), Phase::Cold) {
-                if let Err(error) = recovery::load(&self, &address).await {
-                    report("load", &address, &error);
-                    self.refuse_all(&unavailable());
-                    continue;
-                }
+            if matches!(self.phase(), Phase::Cold)
+                && let Err(error) = recovery::load(&self, &address).await
+            {
+                report("load", &address, &error);
+                self.refuse_all(&unavailable());
+                continue;
             }
             let Phase::Ready(kind) = self.phase() else {
                 let message = "the use case was deleted";
@@ -254,13 +254,7 @@ impl Core {
         }
     }
 
-    async fn alone(
-        &self,
-        kind: &Rc<TypeState>,
-        address: &Address,
-        now_ms: i64,
-        command: Command,
-    ) -> Reply {
+    async fn alone(&self, kind: &Rc<TypeState>, address: &Address, now_ms: i64, command: Command) -> Reply {
         match command {
             Command::Dashboard(query) => self.dashboard(kind, &query),
             Command::Headline(query) => self.headline(kind, &query),
@@ -358,25 +352,28 @@ struct Asked<'k> {
 impl<'k> Asked<'k> {
     fn new(kind: &'k TypeState, query: &Query) -> Result<Self, Refusal> {
         let invalid = |message: &str| Refusal::new(Code::InvalidFilter, message);
-        let range = Range::new(query.from_ms, query.to_ms).ok_or_else(|| invalid("'from' must be before 'to'"))?;
+        let range =
+            Range::new(query.from_ms, query.to_ms).ok_or_else(|| invalid("'from' must be before 'to'"))?;
         let zone = Zone::parse(&query.time_zone).ok_or_else(|| invalid("the time zone is not known"))?;
-        if let Some(version) = query.version {
-            if !kind.versions.iter().any(|known| known.0 == version) {
-                return Err(Refusal::new(
-                    Code::InvalidFilter,
-                    format!("version {version} does not exist; the latest of {} is {}", shown(&kind.name), kind.type_version),
-                ));
-            }
+        if let Some(version) = query.version
+            && !kind.versions.iter().any(|known| known.0 == version)
+        {
+            return Err(Refusal::new(
+                Code::InvalidFilter,
+                format!(
+                    "version {version} does not exist; the latest of {} is {}",
+                    shown(&kind.name),
+                    kind.type_version
+                ),
+            ));
         }
         let kpis = if query.kpis.is_empty() {
             kind.kpis.iter().collect()
         } else {
             let mut found: Vec<&Kpi> = Vec::new();
             for wanted in &query.kpis {
-                let kpi = super::plan::find_kpi(
-                    &kind.kpis,
-                    &super::protocol::KpiRef::NameOrId(wanted.clone()),
-                )?;
+                let kpi =
+                    super::plan::find_kpi(&kind.kpis, &super::protocol::KpiRef::NameOrId(wanted.clone()))?;
                 if !found.iter().any(|other| other.kpi_no == kpi.kpi_no) {
                     found.push(kpi);
                 }
@@ -413,7 +410,10 @@ impl From<StoreError> for Trouble {
 }
 
 pub fn unavailable() -> Refusal {
-    Refusal::new(Code::Unavailable, "a dependency did not answer; nothing acknowledged is lost, try again shortly")
+    Refusal::new(
+        Code::Unavailable,
+        "a dependency did not answer; nothing acknowledged is lost, try again shortly",
+    )
 }
 
 fn unreadable(error: &StoreError) -> Refusal {

@@ -117,9 +117,7 @@ impl Alone<'_> {
             updated_ms: self.now_ms,
         };
         let touched = Touched::default();
-        let kpis = self
-            .commit_definition(&touched, |id| vec![definitions::insert_kpi(id, &kpi)])
-            .await?;
+        let kpis = self.commit_definition(&touched, |id| vec![definitions::insert_kpi(id, &kpi)]).await?;
         self.advance(kpis, Changes::default()).await?;
         self.answer_kpi(&kpi_id)
     }
@@ -132,12 +130,8 @@ impl Alone<'_> {
         }
         self.check_free(&new.name, &new.kpi_id, Some(old.kpi_no))?;
         if new.rules.kpi_type != old.rules.kpi_type {
-            let count = definitions::count_incompatible(
-                &self.core.database,
-                old.kpi_no,
-                new.rules.kpi_type,
-            )
-            .await?;
+            let count =
+                definitions::count_incompatible(&self.core.database, old.kpi_no, new.rules.kpi_type).await?;
             if count > 0 {
                 return Err(Refusal::new(
                     Code::ScoresIncompatible,
@@ -152,10 +146,8 @@ impl Alone<'_> {
             }
         }
         let recount = new.rules != old.rules;
-        let touched =
-            Touched { kpis: if recount { vec![old.kpi_no] } else { vec![] }, ..Touched::default() };
-        let kpis =
-            self.commit_definition(&touched, |_| vec![definitions::update_kpi(&new)]).await?;
+        let touched = Touched { kpis: if recount { vec![old.kpi_no] } else { vec![] }, ..Touched::default() };
+        let kpis = self.commit_definition(&touched, |_| vec![definitions::update_kpi(&new)]).await?;
         if recount && kpis.is_some() {
             self.rebuilding(recovery::rebuild_kpi(self.core, self.kind, &new)).await?;
         }
@@ -236,15 +228,9 @@ impl Alone<'_> {
             .collect();
         let kpis = self
             .commit_definition(&Touched::default(), |id| {
-                let mut statements =
-                    definitions::raise_version(id.type_no, version, started_ms, self.now_ms);
+                let mut statements = definitions::raise_version(id.type_no, version, started_ms, self.now_ms);
                 if !remembered.is_empty() {
-                    statements.push(remember(
-                        id.type_no,
-                        self.kind.application_no,
-                        self.now_ms,
-                        &remembered,
-                    ));
+                    statements.push(remember(id.type_no, self.kind.application_no, self.now_ms, &remembered));
                 }
                 statements
             })
@@ -274,9 +260,7 @@ impl Alone<'_> {
             ..Touched::default()
         };
         let kpis = self
-            .commit_definition(&touched, |_| {
-                instances::delete(type_no, found.instance_no, &found.properties)
-            })
+            .commit_definition(&touched, |_| instances::delete(type_no, found.instance_no, &found.properties))
             .await?;
         self.advance(kpis, changes).await?;
         Ok(json_of(&InstanceAnswer {
@@ -290,11 +274,7 @@ impl Alone<'_> {
     }
 
     /// The cells without an instance and its scores.
-    fn without_instance(
-        &self,
-        found: &KnownInstance,
-        held: &[(i64, f64, i64)],
-    ) -> Result<Changes, Failure> {
+    fn without_instance(&self, found: &KnownInstance, held: &[(i64, f64, i64)]) -> Result<Changes, Failure> {
         let store = &self.core.store;
         let mut changes = Changes::default();
         let mut live = Vec::new();
@@ -319,10 +299,8 @@ impl Alone<'_> {
     }
 
     async fn delete_type(&self) -> Done {
-        self.commit_definition(&Touched::default(), |id| {
-            definitions::delete_type(id.type_no, self.now_ms)
-        })
-        .await?;
+        self.commit_definition(&Touched::default(), |id| definitions::delete_type(id.type_no, self.now_ms))
+            .await?;
         self.core.store.clear(self.core.position.get().epoch)?;
         self.core.set_phase(Phase::Gone);
         Ok("null".to_owned())
@@ -374,9 +352,7 @@ impl Alone<'_> {
     /// Takes a committed batch into the cells. `None`: that was done while its outcome was resolved.
     async fn advance(&self, kpis: Option<Vec<Kpi>>, changes: Changes) -> Result<(), Failure> {
         match kpis {
-            Some(kpis) => {
-                self.become_kind(TypeState { kpis, ..TypeState::clone(self.kind) }, changes).await
-            }
+            Some(kpis) => self.become_kind(TypeState { kpis, ..TypeState::clone(self.kind) }, changes).await,
             None => Ok(()),
         }
     }
@@ -417,8 +393,9 @@ impl Alone<'_> {
     fn changed(&self, old: &Kpi, change: KpiChange) -> Result<Kpi, Refusal> {
         let mut new = old.clone();
         if let Some(name) = change.name {
-            let name = KpiName::parse(&name)
-                .map_err(|invalid| Refusal::new(Code::InvalidKpiName, format!("name {}: {}", shown(&name), invalid.0)))?;
+            let name = KpiName::parse(&name).map_err(|invalid| {
+                Refusal::new(Code::InvalidKpiName, format!("name {}: {}", shown(&name), invalid.0))
+            })?;
             new.name = name.as_str().to_owned();
         }
         new.description = change.description.unwrap_or(new.description);
@@ -455,4 +432,3 @@ pub fn check_goal(kpi_type: KpiType, goal: f64) -> Result<(), Refusal> {
 
 /// What a definition holds unless it says otherwise.
 pub const DEFAULT_DIRECTION: Direction = Direction::HigherIsBetter;
-

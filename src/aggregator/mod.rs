@@ -2,8 +2,8 @@
 //! keeper of its running aggregates. A thin shell over `domain`; `docs/ARCHITECTURE.md` shows why each score counts once.
 
 pub mod aggregator_do;
-pub mod client;
 pub mod cells;
+pub mod client;
 pub mod core;
 pub mod definitions;
 pub mod plan;

@@ -13,8 +13,7 @@ use crate::domain::kpi::{Kpi, KpiType};
 use crate::domain::names::PROPERTIES_PER_INSTANCE_MAX;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::writer::{
-    Before, IdempotencyWrite, InstanceWrite, Known, Properties, SEQUENCE_BITS, ScoreWrite, TypeState,
-    json_of,
+    Before, IdempotencyWrite, InstanceWrite, Known, Properties, SEQUENCE_BITS, ScoreWrite, TypeState, json_of,
 };
 
 /// A command that goes into a batch with others.
@@ -83,9 +82,10 @@ impl<'a> Plan<'a> {
     /// batch must see that it did not exist.
     pub fn admits(&self, command: &Batchable) -> bool {
         let free = |id: &str| {
-            self.by_id.get(id).and_then(|place| self.instances.get(*place)).is_none_or(|instance| {
-                instance.may_create || instance.known_no.is_some()
-            })
+            self.by_id
+                .get(id)
+                .and_then(|place| self.instances.get(*place))
+                .is_none_or(|instance| instance.may_create || instance.known_no.is_some())
         };
         match command {
             Batchable::Scores(write) => !write.may_create || write.items.iter().all(|i| free(&i.use_case_id)),
@@ -116,7 +116,9 @@ impl<'a> Plan<'a> {
         let mut valid = Vec::new();
         let mut created: HashMap<&str, i64> = HashMap::new();
         for item in &write.items {
-            match find_kpi(&self.kind.kpis, &item.kpi).and_then(|kpi| check_score(kpi, item.score).map(|()| kpi)) {
+            match find_kpi(&self.kind.kpis, &item.kpi)
+                .and_then(|kpi| check_score(kpi, item.score).map(|()| kpi))
+            {
                 Ok(kpi) => valid.push((item, kpi.kpi_no)),
                 Err(refusal) => errors.push((item.index, refusal)),
             }
@@ -158,7 +160,11 @@ impl<'a> Plan<'a> {
         if kpi.rules.kpi_type != KpiType::Number {
             return Err(Refusal::new(
                 Code::InvalidRequest,
-                format!("KPI {} is of type {}; only number scores can be incremented", shown(&kpi.name), kpi.rules.kpi_type.as_str()),
+                format!(
+                    "KPI {} is of type {}; only number scores can be incremented",
+                    shown(&kpi.name),
+                    kpi.rules.kpi_type.as_str()
+                ),
             ));
         }
         self.check_instance(&increment.use_case_id, increment.may_create)?;
@@ -451,7 +457,10 @@ fn merged(old: &Properties, changes: &BTreeMap<String, Option<String>>) -> Resul
     if new.len() > PROPERTIES_PER_INSTANCE_MAX {
         return Err(Refusal::new(
             Code::InvalidRequest,
-            format!("an instance has at most {PROPERTIES_PER_INSTANCE_MAX} properties; this would make {}", new.len()),
+            format!(
+                "an instance has at most {PROPERTIES_PER_INSTANCE_MAX} properties; this would make {}",
+                new.len()
+            ),
         ));
     }
     Ok(new)

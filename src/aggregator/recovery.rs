@@ -1,6 +1,7 @@
 //! Making the cells right: when the object starts, when a batch's outcome is unknown, and when a job asks for a check.
 //! All of it runs in the writer's loop, with no batch under way.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
@@ -40,7 +41,9 @@ pub async fn resolve(core: &Core, address: &Address, id: BatchId) -> Result<Reso
     core.set_phase(Phase::Cold);
     Ok(match take_over_as(core, address).await? {
         None => Resolved::Gone,
-        Some(writer) if writer.batch_no == id.batch_no && writer.batch_epoch == id.epoch => Resolved::TookEffect,
+        Some(writer) if writer.batch_no == id.batch_no && writer.batch_epoch == id.epoch => {
+            Resolved::TookEffect
+        }
         Some(_) => Resolved::DidNot,
     })
 }
@@ -62,11 +65,7 @@ async fn take_over_as(core: &Core, address: &Address) -> Result<Option<WriterSta
     }
     core.rebuilding.set(false);
     core.store.set_watermark(Watermark { epoch: writer.epoch, batch_no: writer.batch_no })?;
-    core.position.set(Position {
-        epoch: writer.epoch,
-        batch_no: writer.batch_no,
-        next_seq: writer.next_seq,
-    });
+    core.position.set(Position { epoch: writer.epoch, batch_no: writer.batch_no, next_seq: writer.next_seq });
     core.set_phase(Phase::Ready(kind));
     Ok(Some(writer))
 }
@@ -111,7 +110,9 @@ async fn recount_touched(core: &Core, kind: &TypeState, touched: &Touched) -> Re
     let slots: BTreeSet<(i64, i64)> = touched
         .cells
         .iter()
-        .flat_map(|(kpi_no, left, entered)| [left, entered].into_iter().flatten().map(|slot| (*kpi_no, *slot)))
+        .flat_map(|(kpi_no, left, entered)| {
+            [left, entered].into_iter().flatten().map(|slot| (*kpi_no, *slot))
+        })
         .collect();
     recount_scores(core, kind, &mut changes, &slots).await?;
     let creations: BTreeSet<i64> = touched.creations.iter().copied().collect();
@@ -153,11 +154,7 @@ pub async fn rebuild_kpi(core: &Core, kind: &TypeState, kpi: &Kpi) -> Result<(),
     put_day(core, kpi, current)
 }
 
-fn put_day(
-    core: &Core,
-    kpi: &Kpi,
-    day: Option<(i64, BTreeMap<i64, Day<Cell>>)>,
-) -> Result<(), Trouble> {
+fn put_day(core: &Core, kpi: &Kpi, day: Option<(i64, BTreeMap<i64, Day<Cell>>)>) -> Result<(), Trouble> {
     if let Some((day, versions)) = day {
         for (version, mut cells) in versions {
             core.store.put_scores(kpi, version, day, &mut cells)?;
@@ -289,11 +286,7 @@ fn runs(slots: &BTreeSet<i64>) -> Vec<(i64, i64)> {
 }
 
 /// Compares one portion of the cells with D1 and sets right what differs.
-pub async fn reconcile(
-    core: &Core,
-    kind: &TypeState,
-    ask: &Reconcile,
-) -> Result<ReconcileReport, Trouble> {
+pub async fn reconcile(core: &Core, kind: &TypeState, ask: &Reconcile) -> Result<ReconcileReport, Trouble> {
     let (slots, next_slot) = portion(core, kind, ask).await?;
     let mut report = ReconcileReport { next_slot, ..ReconcileReport::default() };
     if slots.is_empty() {
@@ -307,11 +300,12 @@ pub async fn reconcile(
         let mut differing = BTreeSet::new();
         for (version, slot) in pairs(&versions, &slots) {
             let (day, in_day) = day_and_slot(slot);
-            if !days.contains_key(&(version, day)) {
-                days.insert((version, day), core.store.scores(kpi, version, day)?);
-            }
+            let cells = match days.entry((version, day)) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(core.store.scores(kpi, version, day)?),
+            };
             let empty = Cell::default();
-            let held = days.get(&(version, day)).and_then(|cells| cells.cell(in_day)).unwrap_or(&empty);
+            let held = cells.cell(in_day).unwrap_or(&empty);
             let right = counted.get(&(version, slot)).unwrap_or(&empty);
             if held.count == 0 && right.count == 0 {
                 continue;
@@ -329,11 +323,12 @@ pub async fn reconcile(
     let mut days: BTreeMap<(i64, i64), Day<InstanceCell>> = BTreeMap::new();
     for (version, slot) in pairs(&versions, &slots) {
         let (day, in_day) = day_and_slot(slot);
-        if !days.contains_key(&(version, day)) {
-            days.insert((version, day), core.store.instances(version, day)?);
-        }
+        let cells = match days.entry((version, day)) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(core.store.instances(version, day)?),
+        };
         let empty = InstanceCell::default();
-        let held = days.get(&(version, day)).and_then(|cells| cells.cell(in_day)).unwrap_or(&empty);
+        let held = cells.cell(in_day).unwrap_or(&empty);
         let right = counted.get(&(version, slot)).unwrap_or(&empty);
         if held.is_empty() && right.is_empty() {
             continue;

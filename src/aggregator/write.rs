@@ -16,22 +16,16 @@ use super::plan::{Batchable, Fate, Plan, Presence, presence, settle};
 use super::protocol::Address;
 use super::recovery;
 use crate::domain::calendar::slot_of;
+use crate::storage::StorageError;
 use crate::storage::writer::{
     BatchId, Before, InstanceWrite, Known, ScoreBatch, ScoreWrite, TypeState, look_up, release_ids,
 };
-use crate::storage::StorageError;
 
 /// How often a batch that did not take effect is sent.
 const ATTEMPTS_MAX: usize = 2;
 
 /// Commits the commands and answers them.
-pub async fn commit(
-    core: &Core,
-    kind: &Rc<TypeState>,
-    address: &Address,
-    now_ms: i64,
-    group: Vec<Waiting>,
-) {
+pub async fn commit(core: &Core, kind: &Rc<TypeState>, address: &Address, now_ms: i64, group: Vec<Waiting>) {
     // (1)
     let known = match know(core, kind, now_ms, &group).await {
         Ok(known) => known,
@@ -85,7 +79,9 @@ pub async fn commit(
             answer(fates, &batch.instances, &presence_of);
         }
         Outcome::Committed(present) => {
-            answer(fates, &batch.instances, &|place| present.get(&place).copied().unwrap_or(Presence::Missing));
+            answer(fates, &batch.instances, &|place| {
+                present.get(&place).copied().unwrap_or(Presence::Missing)
+            });
         }
         Outcome::Failed => refuse(fates.into_iter().map(|(waiting, _)| waiting).collect()),
     }
@@ -107,18 +103,11 @@ enum Outcome {
     Failed,
 }
 
-async fn send(
-    core: &Core,
-    kind: &TypeState,
-    address: &Address,
-    now_ms: i64,
-    batch: &Batch,
-) -> Outcome {
+async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, batch: &Batch) -> Outcome {
     let live_kpis: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
     for _ in 0..ATTEMPTS_MAX {
         let position = core.position.get();
-        let id =
-            BatchId { type_no: kind.type_no, epoch: position.epoch, batch_no: position.batch_no + 1 };
+        let id = BatchId { type_no: kind.type_no, epoch: position.epoch, batch_no: position.batch_no + 1 };
         let sent = ScoreBatch {
             id,
             application_no: kind.application_no,
@@ -244,7 +233,12 @@ fn birth(instance: &InstanceWrite, place: usize, before: &Before) -> (i64, i64) 
 
 /// Recounts what the changes could not settle, then writes them together with the watermark: the batch after the last one is
 /// in the cells now.
-pub async fn write(core: &Core, kind: &TypeState, mut changes: Changes, next_seq: i64) -> Result<(), Trouble> {
+pub async fn write(
+    core: &Core,
+    kind: &TypeState,
+    mut changes: Changes,
+    next_seq: i64,
+) -> Result<(), Trouble> {
     let slots = std::mem::take(&mut changes.recount);
     recovery::recount_scores(core, kind, &mut changes, &slots).await?;
     let slots = std::mem::take(&mut changes.recount_creations);
@@ -260,12 +254,7 @@ pub async fn write(core: &Core, kind: &TypeState, mut changes: Changes, next_seq
 }
 
 /// What the commands of a group must know beforehand; nothing, and no call, for plain scores.
-async fn know(
-    core: &Core,
-    kind: &TypeState,
-    now_ms: i64,
-    group: &[Waiting],
-) -> Result<Known, StorageError> {
+async fn know(core: &Core, kind: &TypeState, now_ms: i64, group: &[Waiting]) -> Result<Known, StorageError> {
     let (mut ids, mut pairs, mut keys) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for waiting in group {
         let Work::Batch(command) = &waiting.work else { continue };
@@ -297,16 +286,9 @@ async fn know(
     let pairs: Vec<(&str, i64)> = pairs.into_iter().collect();
     let keys: Vec<&str> = keys.into_iter().collect();
     let keys_after_ms = now_ms - crate::config::IDEMPOTENCY_KEPT_MS;
-    let mut known = look_up(
-        &core.database,
-        kind.type_no,
-        kind.application_no,
-        &ids,
-        &pairs,
-        &keys,
-        keys_after_ms,
-    )
-    .await?;
+    let mut known =
+        look_up(&core.database, kind.type_no, kind.application_no, &ids, &pairs, &keys, keys_after_ms)
+            .await?;
     let foreign: Vec<&str> = ids
         .iter()
         .copied()
@@ -346,8 +328,9 @@ async fn retry_released(
             settled.push((waiting, fate));
             continue;
         };
-        let (retried, rest): (Vec<_>, Vec<_>) =
-            items.into_iter().partition(|(_, place, _)| matches!(presence_of(*place), Presence::Elsewhere(_)));
+        let (retried, rest): (Vec<_>, Vec<_>) = items
+            .into_iter()
+            .partition(|(_, place, _)| matches!(presence_of(*place), Presence::Elsewhere(_)));
         if retried.is_empty() {
             settled.push((waiting, Fate::Scores { errors, items: rest }));
             continue;
@@ -367,11 +350,7 @@ async fn retry_released(
     settled
 }
 
-fn answer(
-    fates: Vec<(Waiting, Fate)>,
-    instances: &[InstanceWrite],
-    presence_of: &dyn Fn(usize) -> Presence,
-) {
+fn answer(fates: Vec<(Waiting, Fate)>, instances: &[InstanceWrite], presence_of: &dyn Fn(usize) -> Presence) {
     for (waiting, mut fate) in fates {
         if let Fate::Scores { errors, .. } = &mut fate {
             errors.extend(waiting.errors.iter().cloned());
@@ -386,4 +365,3 @@ fn refuse(group: Vec<Waiting>) {
         waiting.answer(Err(unavailable()));
     }
 }
-

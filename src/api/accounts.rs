@@ -102,15 +102,13 @@ fn random_hex() -> Result<String, Refusal> {
 pub async fn list_keys(context: &Context<'_>) -> Result<Answer, Refusal> {
     let limit = context.query.limit(PAGE_ITEMS_MAX)?;
     let after = context.query.cursor("keys", true)?.unwrap_or_default();
-    let mut found =
-        store::list_keys(&context.database, context.caller.application_no, &after, limit)
-            .await
-            .map_err(storage_failed)?;
+    let mut found = store::list_keys(&context.database, context.caller.application_no, &after, limit)
+        .await
+        .map_err(storage_failed)?;
     let size = usize::try_from(limit).unwrap_or(0);
     let more = found.len() > size;
     found.truncate(size);
-    let cursor =
-        found.last().filter(|_| more).map(|last| encode_cursor("keys", true, &last.key_id));
+    let cursor = found.last().filter(|_| more).map(|last| encode_cursor("keys", true, &last.key_id));
     let items = found.into_iter().map(|key| KeyShown::new(key, None, &context.request_id)).collect();
     Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
 }
@@ -166,8 +164,7 @@ pub async fn create_application(context: &Context<'_>) -> Result<Answer, Refusal
 
 pub async fn list_applications(context: &Context<'_>) -> Result<Answer, Refusal> {
     let page = context.query.page("applications")?;
-    let found =
-        store::list_applications(&context.database, page).await.map_err(storage_failed)?;
+    let found = store::list_applications(&context.database, page).await.map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "applications", |application| application.application_no);
     let items = found
         .into_iter()

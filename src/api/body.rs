@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::config::TIMESTAMP_MIN_MS;
 use crate::config::FUTURE_MAX_MS;
+use crate::config::TIMESTAMP_MIN_MS;
 use crate::domain::calendar::{format_timestamp, parse_timestamp};
 use crate::domain::refusal::{Code, Refusal, shown};
 
@@ -107,7 +107,10 @@ impl Fields {
             bad(&format!("{} is not an RFC 3339 time such as {}", shown(text), format_timestamp(now_ms)))
         })?;
         if ms < TIMESTAMP_MIN_MS || ms > now_ms + FUTURE_MAX_MS {
-            return Err(bad(&format!("{} must lie between the year 2000 and 5 minutes from now", shown(text))));
+            return Err(bad(&format!(
+                "{} must lie between the year 2000 and 5 minutes from now",
+                shown(text)
+            )));
         }
         Ok(Some(ms))
     }
@@ -122,10 +125,9 @@ impl Fields {
             Some(Value::Bool(yes)) => Ok(Some(f64::from(u8::from(*yes)))),
             // Minus zero is zero.
             Some(Value::Number(number)) => Ok(number.as_f64().map(|score| score + 0.0)),
-            Some(other) => Err(invalid(format!(
-                "score must be a number, true, false or null, not {}",
-                kind_of(other)
-            ))),
+            Some(other) => {
+                Err(invalid(format!("score must be a number, true, false or null, not {}", kind_of(other))))
+            }
         }
     }
 }

@@ -142,7 +142,12 @@ pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
     if let Some(name) = named {
         let name = super::types::parse_use_case_name(name)?;
         // Says that it does not exist rather than that all is well.
-        context.command(name.as_str(), Command::Reconcile(Reconcile { touched_only: true, from_slot: Some(i64::MAX >> 11) })).await?;
+        context
+            .command(
+                name.as_str(),
+                Command::Reconcile(Reconcile { touched_only: true, from_slot: Some(i64::MAX >> 11) }),
+            )
+            .await?;
     }
     let mut portions = 0;
     loop {

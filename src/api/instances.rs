@@ -56,7 +56,11 @@ pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
             BTreeMap::from([property(name, value)?])
         }
         _ if fields.has("properties") => properties(fields.0.get("properties"))?,
-        _ => return Err(invalid("the field 'properties' is missing: an object of texts, null to remove a key")),
+        _ => {
+            return Err(invalid(
+                "the field 'properties' is missing: an object of texts, null to remove a key",
+            ));
+        }
     };
     let command = SetProperties {
         use_case_id: id.as_str().to_owned(),
@@ -126,7 +130,8 @@ fn property(key: &str, value: &Value) -> Result<(String, Option<String>), Refusa
     let value = match value {
         Value::Null => None,
         Value::String(text) => {
-            check_property_value(text).map_err(|bad| invalid(format!("property {}: {}", shown(key), bad.0)))?;
+            check_property_value(text)
+                .map_err(|bad| invalid(format!("property {}: {}", shown(key), bad.0)))?;
             Some(text.clone())
         }
         other => {

@@ -19,7 +19,11 @@ pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let kpi_type = kpi_type(&fields)?
         .ok_or_else(|| invalid(format!("the field 'kpi_type' is missing; allowed: {}", KpiType::ALLOWED)))?;
     let goal = fields.number("goal")?.ok_or_else(|| {
-        invalid(format!("the field 'goal' is missing: a {} KPI takes {}", kpi_type.as_str(), kpi_type.goal_range()))
+        invalid(format!(
+            "the field 'goal' is missing: a {} KPI takes {}",
+            kpi_type.as_str(),
+            kpi_type.goal_range()
+        ))
     })?;
     check_goal(kpi_type, goal)?;
     let new = NewKpi {
@@ -80,8 +84,7 @@ pub async fn update(context: &Context<'_>) -> Result<Answer, Refusal> {
 
 pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
     let use_case_name = context.use_case_name()?;
-    let reply =
-        context.command(use_case_name.as_str(), Command::DeleteKpi { kpi: context.kpi() }).await?;
+    let reply = context.command(use_case_name.as_str(), Command::DeleteKpi { kpi: context.kpi() }).await?;
     Ok(Answer::with_request_id(&reply, &context.request_id))
 }
 
@@ -97,19 +100,19 @@ fn with_request_id(kpi: &Kpi, context: &Context<'_>) -> serde_json::Value {
 fn name(fields: &Fields) -> Result<Option<String>, Refusal> {
     const CHARS_READ_MAX: usize = 10_000;
     let (name, kpi_name) = (fields.text("name", CHARS_READ_MAX)?, fields.text("kpi_name", CHARS_READ_MAX)?);
-    if let (Some(name), Some(kpi_name)) = (name, kpi_name) {
-        if name != kpi_name {
-            return Err(invalid(format!(
-                "name {} and kpi_name {} differ; they are the same field",
-                shown(name),
-                shown(kpi_name)
-            )));
-        }
+    if let (Some(name), Some(kpi_name)) = (name, kpi_name)
+        && name != kpi_name
+    {
+        return Err(invalid(format!(
+            "name {} and kpi_name {} differ; they are the same field",
+            shown(name),
+            shown(kpi_name)
+        )));
     }
     let Some(text) = name.or(kpi_name) else { return Ok(None) };
-    KpiName::parse(text).map(|name| Some(name.as_str().to_owned())).map_err(|invalid| {
-        Refusal::new(Code::InvalidKpiName, format!("name {}: {}", shown(text), invalid.0))
-    })
+    KpiName::parse(text)
+        .map(|name| Some(name.as_str().to_owned()))
+        .map_err(|invalid| Refusal::new(Code::InvalidKpiName, format!("name {}: {}", shown(text), invalid.0)))
 }
 
 fn kpi_id(fields: &Fields) -> Result<Option<String>, Refusal> {
@@ -121,16 +124,16 @@ fn kpi_id(fields: &Fields) -> Result<Option<String>, Refusal> {
 
 fn kpi_type(fields: &Fields) -> Result<Option<KpiType>, Refusal> {
     let Some(text) = fields.text("kpi_type", 1000)? else { return Ok(None) };
-    KpiType::parse(text)
-        .map(Some)
-        .ok_or_else(|| invalid(format!("kpi_type {} is not known; allowed: {}", shown(text), KpiType::ALLOWED)))
+    KpiType::parse(text).map(Some).ok_or_else(|| {
+        invalid(format!("kpi_type {} is not known; allowed: {}", shown(text), KpiType::ALLOWED))
+    })
 }
 
 fn direction(fields: &Fields) -> Result<Option<Direction>, Refusal> {
     let Some(text) = fields.text("direction", 1000)? else { return Ok(None) };
-    Direction::parse(text)
-        .map(Some)
-        .ok_or_else(|| invalid(format!("direction {} is not known; allowed: {}", shown(text), Direction::ALLOWED)))
+    Direction::parse(text).map(Some).ok_or_else(|| {
+        invalid(format!("direction {} is not known; allowed: {}", shown(text), Direction::ALLOWED))
+    })
 }
 
 fn unit(fields: &Fields) -> Result<Option<String>, Refusal> {
@@ -139,9 +142,9 @@ fn unit(fields: &Fields) -> Result<Option<String>, Refusal> {
 
 fn bucket_width(fields: &Fields) -> Result<Option<f64>, Refusal> {
     match fields.number("bucket_width")? {
-        Some(width) if !(width > 0.0 && width <= NUMBER_MAGNITUDE_MAX) => Err(invalid(format!(
-            "bucket_width {width} must be greater than 0 and at most 1e15"
-        ))),
+        Some(width) if !(width > 0.0 && width <= NUMBER_MAGNITUDE_MAX) => {
+            Err(invalid(format!("bucket_width {width} must be greater than 0 and at most 1e15")))
+        }
         width => Ok(width),
     }
 }

@@ -146,9 +146,8 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
 }
 
 async fn read_body(request: &mut Request, content_type: Option<String>) -> Result<Body, Refusal> {
-    let too_large = || {
-        Refusal::new(Code::PayloadTooLarge, format!("a request body is at most {BODY_BYTES_MAX} bytes"))
-    };
+    let too_large =
+        || Refusal::new(Code::PayloadTooLarge, format!("a request body is at most {BODY_BYTES_MAX} bytes"));
     let announced = request.headers().get("content-length").ok().flatten().and_then(|n| n.parse().ok());
     if announced.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
         return Err(too_large());

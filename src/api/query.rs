@@ -31,7 +31,10 @@ impl Query {
     }
 
     pub fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> {
-        self.0.iter().filter(move |(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(key, value)| key == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// `property.KEY=VALUE`, in the order given.
@@ -96,7 +99,12 @@ pub fn encode_cursor(list: &str, ascending: bool, key: &str) -> String {
 }
 
 /// Cuts a page that was read with one item more, and tells the cursor of the next.
-pub fn cut<T>(mut items: Vec<T>, page: Page, list: &str, key: impl Fn(&T) -> i64) -> (Vec<T>, Option<String>) {
+pub fn cut<T>(
+    mut items: Vec<T>,
+    page: Page,
+    list: &str,
+    key: impl Fn(&T) -> i64,
+) -> (Vec<T>, Option<String>) {
     let limit = usize::try_from(page.limit).unwrap_or(0);
     if items.len() <= limit {
         return (items, None);
@@ -152,7 +160,9 @@ mod tests {
 
     #[test]
     fn properties_are_found_by_their_prefix() {
-        assert_eq!(query("property.model=gpt+4&x=1&property.a.b=").properties(),
-            vec![("model".to_owned(), "gpt 4".to_owned()), ("a.b".to_owned(), String::new())]);
+        assert_eq!(
+            query("property.model=gpt+4&x=1&property.a.b=").properties(),
+            vec![("model".to_owned(), "gpt 4".to_owned()), ("a.b".to_owned(), String::new())]
+        );
     }
 }

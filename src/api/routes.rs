@@ -147,7 +147,8 @@ pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
     for (route_method, pattern, access, action) in ROUTES {
         let Some(parameters) = fit(pattern, &segments) else { continue };
         // HEAD is GET without a body.
-        let fits = *route_method == "*" || *route_method == method || (method == "HEAD" && *route_method == "GET");
+        let fits =
+            *route_method == "*" || *route_method == method || (method == "HEAD" && *route_method == "GET");
         if fits {
             let parameters = parameters?;
             return Ok(Found { pattern, action: *action, access: *access, parameters });
@@ -159,7 +160,10 @@ pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
     if allowed.is_empty() {
         Err(Refusal::new(
             Code::NotFound,
-            format!("there is nothing at {}; docs/API.md lists what is, starting with {DEFINITIONS}", shown(path)),
+            format!(
+                "there is nothing at {}; docs/API.md lists what is, starting with {DEFINITIONS}",
+                shown(path)
+            ),
         ))
     } else {
         Err(Refusal::new(
@@ -178,9 +182,7 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
         if expected == "**" {
             return Some(Ok(parameters));
         }
-        let Some(segment) = rest.next() else {
-            return None;
-        };
+        let segment = rest.next()?;
         let Some(name) = expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
             if expected != *segment {
                 return None;
@@ -190,7 +192,8 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
         if name == "use_case_id" && matches!(*segment, "kpis" | "properties") {
             return None;
         }
-        let decoded = percent_encoding::percent_decode_str(segment).decode_utf8().map(|text| text.into_owned());
+        let decoded =
+            percent_encoding::percent_decode_str(segment).decode_utf8().map(|text| text.into_owned());
         undecodable |= decoded.is_err();
         let place = match name {
             "use_case_name" => &mut parameters.use_case_name,
@@ -214,11 +217,19 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
 mod tests {
     use super::*;
 
-    fn check(method: &str, path: &str, action: Action, name: Option<&str>, id: Option<&str>, kpi: Option<&str>) {
+    fn check(
+        method: &str,
+        path: &str,
+        action: Action,
+        name: Option<&str>,
+        id: Option<&str>,
+        kpi: Option<&str>,
+    ) {
         let path = format!("/api/v1/use_cases{path}");
         let found = find(method, &path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let expect = Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), key_id: None };
+        let expect =
+            Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), key_id: None };
         assert_eq!((found.action, found.parameters), (action, expect), "{method} {path}");
     }
 
@@ -234,20 +245,42 @@ mod tests {
         check("GET", "/instances/T/i1/kpis", Action::ListScores, Some("T"), Some("i1"), None);
         check("PUT", "/instances/T/i1/kpis/K", Action::WriteScore, Some("T"), Some("i1"), Some("K"));
         check("DELETE", "/instances/T/i1/kpis/K", Action::ClearScore, Some("T"), Some("i1"), Some("K"));
-        check("POST", "/instances/T/i1/kpis/K/increment", Action::IncrementScore, Some("T"), Some("i1"), Some("K"));
+        check(
+            "POST",
+            "/instances/T/i1/kpis/K/increment",
+            Action::IncrementScore,
+            Some("T"),
+            Some("i1"),
+            Some("K"),
+        );
         check("PUT", "/instances/T/i1/properties", Action::SetProperties, Some("T"), Some("i1"), None);
     }
 
     #[test]
     fn names_are_decoded() {
-        check("PUT", "/instances/T/a%3Ab/kpis/Conversion%20$%20Value", Action::WriteScore, Some("T"), Some("a:b"), Some("Conversion $ Value"));
-        check("GET", "/definitions/T/kpis/50%25%20Gr%C3%B6%C3%9Fe", Action::GetKpi, Some("T"), None, Some("50% Größe"));
+        check(
+            "PUT",
+            "/instances/T/a%3Ab/kpis/Conversion%20$%20Value",
+            Action::WriteScore,
+            Some("T"),
+            Some("a:b"),
+            Some("Conversion $ Value"),
+        );
+        check(
+            "GET",
+            "/definitions/T/kpis/50%25%20Gr%C3%B6%C3%9Fe",
+            Action::GetKpi,
+            Some("T"),
+            None,
+            Some("50% Größe"),
+        );
         check("GET", "/definitions/T/kpis/50%", Action::GetKpi, Some("T"), None, Some("50%"));
     }
 
     #[test]
     fn what_does_not_fit_says_why() {
-        let code = |method, path| find(method, path).map(|found| found.action).map_err(|refusal| refusal.code);
+        let code =
+            |method, path| find(method, path).map(|found| found.action).map_err(|refusal| refusal.code);
         assert_eq!(code("GET", "/nowhere"), Err(Code::NotFound));
         assert_eq!(code("PATCH", "/api/v1/use_cases/definitions"), Err(Code::MethodNotAllowed));
         assert_eq!(code("DELETE", "/api/v1/use_cases/instances/i/kpis"), Err(Code::MethodNotAllowed));

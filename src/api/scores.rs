@@ -145,7 +145,8 @@ fn bulk_item(index: usize, value: Value, now_ms: i64) -> Result<ScoreItem, Refus
         return Err(invalid(format!("a score must be an object, not {}", kind_of(&value))));
     };
     let fields = Fields(fields);
-    let id = fields.text("use_case_id", 10_000)?.ok_or_else(|| invalid("the field 'use_case_id' is missing"))?;
+    let id =
+        fields.text("use_case_id", 10_000)?.ok_or_else(|| invalid("the field 'use_case_id' is missing"))?;
     let id = parse_instance_id(id)?;
     let kpi = match (fields.text("kpi_name", 10_000)?, fields.text("kpi_id", 10_000)?) {
         (Some(name), None) => KpiRef::Name(name.to_owned()),

@@ -148,10 +148,7 @@ pub fn use_case_not_found(name: &str) -> Refusal {
 }
 
 fn is_about_the_instance(code: Code) -> bool {
-    matches!(
-        code,
-        Code::UseCaseInstanceNotFound | Code::UseCaseNotFound | Code::InstanceInOtherUseCase
-    )
+    matches!(code, Code::UseCaseInstanceNotFound | Code::UseCaseNotFound | Code::InstanceInOtherUseCase)
 }
 
 fn forget_type(key: &Key) {

@@ -1,7 +1,9 @@
 //! Time: slots of 15 minutes, ranges, and the calendar buckets (hours, days, weeks, months) of a time zone. All instants are
 //! milliseconds since the Unix epoch, UTC. There is no clock here; "now" is an argument where it matters.
 
-use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, SecondsFormat, TimeDelta, TimeZone};
+use chrono::{
+    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, SecondsFormat, TimeDelta, TimeZone,
+};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 
@@ -228,9 +230,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 
 /// `2026-11-24T10:00:00.000Z`
 pub fn format_timestamp(ms: i64) -> String {
-    DateTime::from_timestamp_millis(ms)
-        .unwrap_or_default()
-        .to_rfc3339_opts(SecondsFormat::Millis, true)
+    DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
 /// A bound of a range: a date, which is its first instant in the zone, or an RFC 3339 time. A `+` that URL decoding has turned
@@ -267,16 +267,51 @@ mod tests {
         let check = |zone, from, to, expect: &[&str]| {
             assert_eq!(starts(zone, from, to, Granularity::Day), expect, "{zone}");
         };
-        check("Europe/Berlin", "2026-03-28", "2026-03-31", &["2026-03-27T23:00", "2026-03-28T23:00", "2026-03-29T22:00"]);
-        check("Europe/Berlin", "2026-10-24", "2026-10-27", &["2026-10-23T22:00", "2026-10-24T22:00", "2026-10-25T23:00"]);
-        check("America/New_York", "2026-03-07", "2026-03-10", &["2026-03-07T05:00", "2026-03-08T05:00", "2026-03-09T04:00"]);
-        check("America/New_York", "2026-10-31", "2026-11-03", &["2026-10-31T04:00", "2026-11-01T04:00", "2026-11-02T05:00"]);
+        check(
+            "Europe/Berlin",
+            "2026-03-28",
+            "2026-03-31",
+            &["2026-03-27T23:00", "2026-03-28T23:00", "2026-03-29T22:00"],
+        );
+        check(
+            "Europe/Berlin",
+            "2026-10-24",
+            "2026-10-27",
+            &["2026-10-23T22:00", "2026-10-24T22:00", "2026-10-25T23:00"],
+        );
+        check(
+            "America/New_York",
+            "2026-03-07",
+            "2026-03-10",
+            &["2026-03-07T05:00", "2026-03-08T05:00", "2026-03-09T04:00"],
+        );
+        check(
+            "America/New_York",
+            "2026-10-31",
+            "2026-11-03",
+            &["2026-10-31T04:00", "2026-11-01T04:00", "2026-11-02T05:00"],
+        );
         check("Asia/Kolkata", "2026-06-01", "2026-06-03", &["2026-05-31T18:30", "2026-06-01T18:30"]);
         check("Asia/Kathmandu", "2026-06-01", "2026-06-03", &["2026-05-31T18:15", "2026-06-01T18:15"]);
-        check("Australia/Lord_Howe", "2026-04-04", "2026-04-07", &["2026-04-03T13:00", "2026-04-04T13:00", "2026-04-05T13:30"]);
-        check("Australia/Lord_Howe", "2026-10-03", "2026-10-06", &["2026-10-02T13:30", "2026-10-03T13:30", "2026-10-04T13:00"]);
+        check(
+            "Australia/Lord_Howe",
+            "2026-04-04",
+            "2026-04-07",
+            &["2026-04-03T13:00", "2026-04-04T13:00", "2026-04-05T13:30"],
+        );
+        check(
+            "Australia/Lord_Howe",
+            "2026-10-03",
+            "2026-10-06",
+            &["2026-10-02T13:30", "2026-10-03T13:30", "2026-10-04T13:00"],
+        );
         // No midnight on 2026-03-29: clocks go from 00:00 to 01:00.
-        check("Asia/Beirut", "2026-03-28", "2026-03-31", &["2026-03-27T22:00", "2026-03-28T22:00", "2026-03-29T21:00"]);
+        check(
+            "Asia/Beirut",
+            "2026-03-28",
+            "2026-03-31",
+            &["2026-03-27T22:00", "2026-03-28T22:00", "2026-03-29T21:00"],
+        );
         // No 30 December 2011 at all.
         check("Pacific/Apia", "2011-12-29", "2012-01-01", &["2011-12-29T10:00", "2011-12-30T10:00"]);
     }
@@ -286,21 +321,32 @@ mod tests {
         let hours = |zone, from, to| starts(zone, from, to, Granularity::Hour);
         let utc: Vec<String> = (0..4).map(|h| format!("2026-10-25T{h:02}:00")).collect();
         assert_eq!(hours("Europe/Berlin", "2026-10-25T00:00:00Z", "2026-10-25T04:00:00Z"), utc);
-        assert_eq!(hours("Asia/Kathmandu", "2026-06-01T00:00:00Z", "2026-06-01T02:00:00Z"),
-            ["2026-05-31T23:15", "2026-06-01T00:15", "2026-06-01T01:15"]);
+        assert_eq!(
+            hours("Asia/Kathmandu", "2026-06-01T00:00:00Z", "2026-06-01T02:00:00Z"),
+            ["2026-05-31T23:15", "2026-06-01T00:15", "2026-06-01T01:15"]
+        );
         // 02:00 (+11:00) becomes 01:30 (+10:30) at 15:00 UTC: half an hour that comes twice.
-        assert_eq!(hours("Australia/Lord_Howe", "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z"),
-            ["2026-04-04T14:00", "2026-04-04T15:00", "2026-04-04T15:30"]);
+        assert_eq!(
+            hours("Australia/Lord_Howe", "2026-04-04T14:00:00Z", "2026-04-04T16:30:00Z"),
+            ["2026-04-04T14:00", "2026-04-04T15:00", "2026-04-04T15:30"]
+        );
         // 02:00 (+10:30) becomes 02:30 (+11:00) at 15:30 UTC: the hour has 30 minutes.
-        assert_eq!(hours("Australia/Lord_Howe", "2026-10-03T14:30:00Z", "2026-10-03T17:00:00Z"),
-            ["2026-10-03T14:30", "2026-10-03T15:30", "2026-10-03T16:00"]);
+        assert_eq!(
+            hours("Australia/Lord_Howe", "2026-10-03T14:30:00Z", "2026-10-03T17:00:00Z"),
+            ["2026-10-03T14:30", "2026-10-03T15:30", "2026-10-03T16:00"]
+        );
     }
 
     #[test]
     fn weeks_begin_on_monday_and_months_on_the_first() {
-        assert_eq!(starts("UTC", "2026-11-24", "2026-12-08", Granularity::Week), ["2026-11-23T00:00", "2026-11-30T00:00", "2026-12-07T00:00"]);
-        assert_eq!(starts("Europe/Berlin", "2026-09-30", "2026-12-02", Granularity::Month),
-            ["2026-08-31T22:00", "2026-09-30T22:00", "2026-10-31T23:00", "2026-11-30T23:00"]);
+        assert_eq!(
+            starts("UTC", "2026-11-24", "2026-12-08", Granularity::Week),
+            ["2026-11-23T00:00", "2026-11-30T00:00", "2026-12-07T00:00"]
+        );
+        assert_eq!(
+            starts("Europe/Berlin", "2026-09-30", "2026-12-02", Granularity::Month),
+            ["2026-08-31T22:00", "2026-09-30T22:00", "2026-10-31T23:00", "2026-11-30T23:00"]
+        );
     }
 
     #[test]
@@ -322,8 +368,18 @@ mod tests {
         check("2026-11-24T10:00:00Z", Some("2026-11-24T10:00:00.000Z"));
         check("2026-11-24t10:00:00.123456z", Some("2026-11-24T10:00:00.123Z"));
         check("2026-11-24T10:00:00+05:45", Some("2026-11-24T04:15:00.000Z"));
-        for bad in ["2026-11-24", "2026-11-24 10:00:00Z", "2026-11-24T10:00:00", "2026-11-24T25:00:00Z", "", "x",
-            "2026-02-30T00:00:00Z", " 2026-11-24T10:00:00Z", "2026-11-24T23:59:60Z", "+12026-11-24T10:00:00Z"] {
+        for bad in [
+            "2026-11-24",
+            "2026-11-24 10:00:00Z",
+            "2026-11-24T10:00:00",
+            "2026-11-24T25:00:00Z",
+            "",
+            "x",
+            "2026-02-30T00:00:00Z",
+            " 2026-11-24T10:00:00Z",
+            "2026-11-24T23:59:60Z",
+            "+12026-11-24T10:00:00Z",
+        ] {
             check(bad, None);
         }
         let zone = Zone::parse("Europe/Berlin").unwrap();
@@ -343,8 +399,18 @@ mod tests {
 
     fn any_zone() -> impl Strategy<Value = Zone> {
         prop::sample::select(vec![
-            "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe",
-            "Pacific/Apia", "Asia/Beirut", "America/Havana", "America/Sao_Paulo", "Africa/Casablanca", "Pacific/Chatham",
+            "UTC",
+            "Europe/Berlin",
+            "America/New_York",
+            "Asia/Kolkata",
+            "Asia/Kathmandu",
+            "Australia/Lord_Howe",
+            "Pacific/Apia",
+            "Asia/Beirut",
+            "America/Havana",
+            "America/Sao_Paulo",
+            "Africa/Casablanca",
+            "Pacific/Chatham",
         ])
         .prop_map(|name| Zone::parse(name).unwrap())
     }

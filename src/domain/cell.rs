@@ -234,7 +234,12 @@ mod tests {
 
     fn rules(kpi_type: KpiType) -> Rules {
         let goal = if kpi_type == KpiType::Number { 10.0 } else { 1.0 };
-        Rules { kpi_type, goal, direction: Direction::HigherIsBetter, bucket_width: default_bucket_width(goal) }
+        Rules {
+            kpi_type,
+            goal,
+            direction: Direction::HigherIsBetter,
+            bucket_width: default_bucket_width(goal),
+        }
     }
 
     fn count(rules: &Rules, scores: &[f64]) -> Cell {
@@ -302,7 +307,7 @@ mod tests {
         match kpi_type {
             KpiType::Boolean => f64::from(seed % 2),
             KpiType::Percentage => unit,
-            KpiType::Number if seed % 17 == 0 => 1e15 * (unit - 0.5),
+            KpiType::Number if seed.is_multiple_of(17) => 1e15 * (unit - 0.5),
             KpiType::Number => 200.0 * unit - 100.0,
             KpiType::Likert5 => 1.0 + 4.0 * unit,
             KpiType::Likert7 => 1.0 + 6.0 * unit,

@@ -38,10 +38,7 @@ impl Collector {
 
     /// The UTC days whose cells are wanted, as days since the epoch, both ends included.
     pub fn days(&self) -> (i64, i64) {
-        (
-            self.range.from_slot.div_euclid(SLOTS_PER_DAY),
-            (self.range.to_slot - 1).div_euclid(SLOTS_PER_DAY),
-        )
+        (self.range.from_slot.div_euclid(SLOTS_PER_DAY), (self.range.to_slot - 1).div_euclid(SLOTS_PER_DAY))
     }
 
     /// Adds what lies in the range of a KPI's day; `kpi` is its place among the KPIs asked for.
@@ -339,11 +336,11 @@ fn number_distribution(base_width: f64, histogram: &Tally) -> Distribution {
     }
     let (low, high) = (low >> doublings, high >> doublings);
     let width = base_width * 2f64.powi(doublings.cast_signed());
-    #[allow(clippy::cast_precision_loss)] // an index beyond 2^53 is beyond what a double's buckets can tell apart
+    #[allow(clippy::cast_precision_loss)]
+    // an index beyond 2^53 is beyond what a double's buckets can tell apart
     let edge = |index: i64| Some(round_off(index as f64 * width));
-    let mut buckets: Vec<ValueBucket> = (low..=high)
-        .map(|index| ValueBucket { from: edge(index), to: edge(index + 1), count: 0 })
-        .collect();
+    let mut buckets: Vec<ValueBucket> =
+        (low..=high).map(|index| ValueBucket { from: edge(index), to: edge(index + 1), count: 0 }).collect();
     let (mut below, mut above) = (0, 0);
     for (index, count) in &histogram.entries {
         let index = index >> doublings;
@@ -480,7 +477,10 @@ mod tests {
         let (use_cases, panels) = Collector::new(range, days, 1).finish(&[&definition]);
         assert_eq!((use_cases.total, use_cases.reviewed_percentage), (0, None));
         let panel = &panels[0];
-        assert_eq!((panel.count, panel.average, panel.goal_met, panel.percentiles.p50), (0, None, None, None));
+        assert_eq!(
+            (panel.count, panel.average, panel.goal_met, panel.percentiles.p50),
+            (0, None, None, None)
+        );
         assert_eq!(panel.display, "No scores (Goal: 10.00)");
         assert_eq!(panel.series.as_ref().unwrap()[0].average, None);
     }

@@ -184,7 +184,8 @@ impl Rules {
             }
             (Some(average), kpi_type) => {
                 let value = self.display_value(average, unit);
-                let scale = kpi_type.likert_points().map(|points| format!(" / {points}.00")).unwrap_or_default();
+                let scale =
+                    kpi_type.likert_points().map(|points| format!(" / {points}.00")).unwrap_or_default();
                 format!("{value}{scale} (Goal: {goal})")
             }
         }
@@ -236,11 +237,7 @@ fn with_unit(value: f64, unit: &str) -> String {
 /// buckets 0.1 wide although 0.3 / 0.1 is 2.9999999999999996 in doubles.
 fn floor_of_quotient(quotient: f64) -> f64 {
     let nearest = quotient.round();
-    if (quotient - nearest).abs() <= 4.0 * f64::EPSILON * quotient.abs() {
-        nearest
-    } else {
-        quotient.floor()
-    }
+    if (quotient - nearest).abs() <= 4.0 * f64::EPSILON * quotient.abs() { nearest } else { quotient.floor() }
 }
 
 /// A whole double as an index, held within ±2⁶².
@@ -255,7 +252,12 @@ mod tests {
     use super::*;
 
     fn rules(kpi_type: KpiType, goal: f64) -> Rules {
-        Rules { kpi_type, goal, direction: Direction::HigherIsBetter, bucket_width: default_bucket_width(goal) }
+        Rules {
+            kpi_type,
+            goal,
+            direction: Direction::HigherIsBetter,
+            bucket_width: default_bucket_width(goal),
+        }
     }
 
     #[test]

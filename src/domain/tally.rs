@@ -131,7 +131,8 @@ pub fn sketch_quantile(sketch: &Tally, quantile: f64) -> Option<f64> {
 
 /// The index in which the nearest rank `ceil(quantile · n)` lies.
 pub fn index_at_rank(tally: &Tally, quantile: f64) -> Option<i64> {
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)] // counts < 2^53
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    // counts < 2^53
     let rank = ((quantile * tally.total() as f64).ceil() as u64).max(1);
     let mut seen = 0;
     for (index, count) in &tally.entries {
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn every_magnitude_is_within_one_percent() {
         for exponent in -300..16 {
-            for mantissa in [1.0, 1.5, 2.7182, 9.99] {
+            for mantissa in [1.0, 1.5, 2.7, 9.99] {
                 for sign in [1.0, -1.0] {
                     let value: f64 = sign * mantissa * 10f64.powi(exponent);
                     let back = sketch_value(sketch_index(value));

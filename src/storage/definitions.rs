@@ -18,7 +18,6 @@ pub struct UseCaseType {
 
 type TypeRow = (i64, String, String, i64, i64, String);
 
-
 fn type_from_row(row: TypeRow) -> UseCaseType {
     let (type_no, name, description, logging_enabled, type_version, object_name) = row;
     UseCaseType {
@@ -170,8 +169,7 @@ pub async fn list_types(
 }
 
 /// `(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, created_ms, updated_ms)`
-pub type KpiRow =
-    (i64, String, String, String, String, f64, String, Option<String>, Option<f64>, i64, i64);
+pub type KpiRow = (i64, String, String, String, String, f64, String, Option<String>, Option<f64>, i64, i64);
 
 /// A row as a definition.
 pub fn kpi_from_row(row: KpiRow) -> Result<Kpi, StorageError> {
@@ -189,7 +187,9 @@ pub fn kpi_from_row(row: KpiRow) -> Result<Kpi, StorageError> {
         updated_ms,
     ) = row;
     let (Some(kpi_type), Some(direction)) = (KpiType::parse(&kpi_type), Direction::parse(&direction)) else {
-        return Err(StorageError::Corrupt(format!("KPI {kpi_no} has type {kpi_type}, direction {direction}")));
+        return Err(StorageError::Corrupt(format!(
+            "KPI {kpi_no} has type {kpi_type}, direction {direction}"
+        )));
     };
     let rules = Rules { kpi_type, goal, direction, bucket_width: bucket_width.unwrap_or(1.0) };
     Ok(Kpi { kpi_no, kpi_id, name, description, rules, unit, created_ms, updated_ms })

@@ -25,10 +25,7 @@ pub async fn written_types(
 /// What a job noted when it last ran.
 pub async fn job_state(database: &Database, job: &str) -> Result<Option<String>, StorageError> {
     Ok(database
-        .run(Statement::new(
-            "SELECT json_array(state) AS j FROM job_state WHERE job = ?1",
-            vec![text(job)],
-        ))
+        .run(Statement::new("SELECT json_array(state) AS j FROM job_state WHERE job = ?1", vec![text(job)]))
         .await?
         .optional_json::<(String,)>()?
         .map(|(state,)| state))

@@ -119,8 +119,7 @@ impl Answer {
 
     /// The same, where there may be no row.
     pub fn optional_json<T: DeserializeOwned>(&self) -> Result<Option<T>, StorageError> {
-        let rows: Vec<JsonRow> =
-            self.0.results().map_err(|error| StorageError::Corrupt(describe(&error)))?;
+        let rows: Vec<JsonRow> = self.0.results().map_err(|error| StorageError::Corrupt(describe(&error)))?;
         rows.first()
             .map(|row| serde_json::from_str(&row.j).map_err(|error| StorageError::Corrupt(error.to_string())))
             .transpose()
@@ -170,7 +169,9 @@ mod tests {
                 .collect();
             for step in &steps {
                 // Lists of parameters and results of subqueries are scanned; tables never.
-                let scans_table = step.starts_with("SCAN ") && !step.contains("VIRTUAL TABLE") && !step.contains("(subquery");
+                let scans_table = step.starts_with("SCAN ")
+                    && !step.contains("VIRTUAL TABLE")
+                    && !step.contains("(subquery");
                 // Nor all rows of a type or an application, but for lists and recounts, which go through a range of them.
                 let only_owner = step.ends_with("(type_no=?)") || step.ends_with("(application_no=?)");
                 let of_few_rows = step.contains("kpis");

@@ -226,8 +226,7 @@ impl ScoreBatch<'_> {
         let instances = text(&self.instances_json());
         let scores = text(&self.scores_json());
         let live = text(&json_of(self.live_kpis));
-        let by_list =
-            |list: &wasm_bindgen::JsValue| vec![list.clone(), application.clone(), type_no.clone()];
+        let by_list = |list: &wasm_bindgen::JsValue| vec![list.clone(), application.clone(), type_no.clone()];
         let mut statements = vec![
             self.id.guard(),
             Statement::new(
@@ -302,12 +301,7 @@ impl ScoreBatch<'_> {
 }
 
 /// Keeps the answers to requests with an Idempotency-Key: to be run at the end of a batch.
-pub fn remember(
-    type_no: i64,
-    application_no: i64,
-    now_ms: i64,
-    answers: &[IdempotencyWrite],
-) -> Statement {
+pub fn remember(type_no: i64, application_no: i64, now_ms: i64, answers: &[IdempotencyWrite]) -> Statement {
     let rows: Vec<_> = answers
         .iter()
         .map(|row| (&row.key, &row.request_hash, 200, &row.response, &row.use_case_id))

@@ -17,14 +17,22 @@ fn a_key_is_shown_once_listed_and_revoked() {
     let reader = app.with_key(made["api_key"].as_str().unwrap());
     reader.get("/api/v1/dashboard").ok();
     let listed = app.get("/api/v1/keys").ok();
-    let shown = listed["items"].as_array().unwrap().iter().find(|key| key["key_id"] == made["key_id"]).unwrap();
-    assert_eq!((&shown["role"], &shown["name"], shown.get("api_key")), (&json!("read"), &json!("portal"), None));
+    let shown =
+        listed["items"].as_array().unwrap().iter().find(|key| key["key_id"] == made["key_id"]).unwrap();
+    assert_eq!(
+        (&shown["role"], &shown["name"], shown.get("api_key")),
+        (&json!("read"), &json!("portal"), None)
+    );
     let path = format!("/api/v1/keys/{}", made["key_id"].as_str().unwrap());
     assert!(app.delete(&path).ok()["revoked_timestamp"].is_string());
     reader.get("/api/v1/dashboard").refused(401, "invalid_api_key", "API key");
     app.delete("/api/v1/keys/key_none").refused(404, "not_found", "key_none");
     app.post("/api/v1/keys", &json!({"role": "king"})).refused(400, "invalid_request", "king");
-    app.post("/api/v1/keys", &json!({"role": "read", "expires_timestamp": "2020-01-01T00:00:00Z"})).refused(400, "invalid_timestamp", "expires");
+    app.post("/api/v1/keys", &json!({"role": "read", "expires_timestamp": "2020-01-01T00:00:00Z"})).refused(
+        400,
+        "invalid_timestamp",
+        "expires",
+    );
 }
 
 #[test]
@@ -59,7 +67,11 @@ fn roles_may_do_what_the_contract_says() {
         check("reads a dashboard", key.get("/api/v1/dashboard/T").status, reads_dashboards);
         check("reads the overview", key.get("/api/v1/dashboard").status, reads_dashboards);
         check("writes a score", key.score("T", "i", "K", &json!({"score": 1})).status, writes);
-        check("makes an instance", key.send("POST", "/api/v1/use_cases/instances/T", None, &[]).status, writes);
+        check(
+            "makes an instance",
+            key.send("POST", "/api/v1/use_cases/instances/T", None, &[]).status,
+            writes,
+        );
         check("defines", key.post("/api/v1/use_cases/definitions", &definition).status, defines);
         check("reads keys", key.get("/api/v1/keys").status, administers);
         check("reconciles", key.post("/api/v1/admin/reconcile", &json!({})).status, administers);
@@ -90,8 +102,22 @@ fn only_the_root_key_makes_applications() {
     let root = App { id: "default".into(), key: service.root_key.clone(), service: service.clone() };
     let id = unique("app");
     root.post("/api/v1/applications", &json!({"application_id": id})).ok();
-    root.post("/api/v1/applications", &json!({"application_id": id})).refused(400, "invalid_request", "taken");
-    root.post("/api/v1/applications", &json!({"application_id": "a b"})).refused(400, "invalid_request", "application_id");
-    assert!(root.get("/api/v1/applications?limit=500").ok()["items"].as_array().unwrap().iter().any(|a| a["application_id"] == "default"));
+    root.post("/api/v1/applications", &json!({"application_id": id})).refused(
+        400,
+        "invalid_request",
+        "taken",
+    );
+    root.post("/api/v1/applications", &json!({"application_id": "a b"})).refused(
+        400,
+        "invalid_request",
+        "application_id",
+    );
+    assert!(
+        root.get("/api/v1/applications?limit=500").ok()["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|a| a["application_id"] == "default")
+    );
     app().post("/api/v1/applications", &json!({})).refused(403, "forbidden", "");
 }

@@ -27,13 +27,22 @@ fn figures_of_the_contract_s_example_come_out() {
     }
     app.post("/api/v1/use_cases/instances/T", &json!({"timestamp": "2026-05-06T00:00:00Z"})).ok();
     let shown = app.dashboard_with("T", "from=2026-05-01&to=2026-06-01&granularity=week");
-    assert_eq!(shown["range"], json!({"from": "2026-05-01T00:00:00.000Z", "to": "2026-06-01T00:00:00.000Z", "granularity": "week", "time_zone": "UTC"}));
+    assert_eq!(
+        shown["range"],
+        json!({"from": "2026-05-01T00:00:00.000Z", "to": "2026-06-01T00:00:00.000Z", "granularity": "week", "time_zone": "UTC"})
+    );
     assert_eq!(shown["filters"], json!({"version": null, "properties": {}}));
     assert_eq!(shown["use_cases"], json!({"total": 5, "reviewed": 4, "reviewed_percentage": 80.0}));
     let panel = kpi(&shown, "K");
-    assert_eq!((&panel["description"], &panel["unit"], &panel["goal"]), (&json!("what it is worth"), &json!("$"), &json!(10.0)));
+    assert_eq!(
+        (&panel["description"], &panel["unit"], &panel["goal"]),
+        (&json!("what it is worth"), &json!("$"), &json!(10.0))
+    );
     assert_eq!((&panel["average"], &panel["display"]), (&json!(12.5), &json!("$12.50 (Goal: $10.00)")));
-    assert_eq!((&panel["goal_met"], &panel["percent_of_goal"], &panel["scores_meeting_goal_percentage"]), (&json!(true), &json!(125.0), &json!(50.0)));
+    assert_eq!(
+        (&panel["goal_met"], &panel["percent_of_goal"], &panel["scores_meeting_goal_percentage"]),
+        (&json!(true), &json!(125.0), &json!(50.0))
+    );
     assert_eq!(panel["reviewed"], json!({"count": 4, "percentage": 80.0}));
     assert_eq!(panel["distribution"]["buckets"][0], json!({"from": 0.0, "to": 5.0, "count": 1}));
     assert_eq!(series(&shown).iter().map(|point| point.1).sum::<u64>(), 4);
@@ -44,14 +53,25 @@ fn figures_of_the_contract_s_example_come_out() {
 fn a_range_takes_its_first_instant_and_not_its_last() {
     let app = app();
     app.define("T", "K", "number", 10.0);
-    for (n, at) in ["2026-04-30T23:59:59.999Z", "2026-05-01T00:00:00Z", "2026-05-01T23:59:59.999Z", "2026-05-02T00:00:00Z"].into_iter().enumerate() {
+    for (n, at) in [
+        "2026-04-30T23:59:59.999Z",
+        "2026-05-01T00:00:00Z",
+        "2026-05-01T23:59:59.999Z",
+        "2026-05-02T00:00:00Z",
+    ]
+    .into_iter()
+    .enumerate()
+    {
         score_at(&app, &format!("i{n}"), n as f64, at);
     }
     let shown = app.dashboard_with("T", "from=2026-05-01&to=2026-05-02");
     assert_eq!((&kpi(&shown, "K")["count"], &kpi(&shown, "K")["average"]), (&json!(2), &json!(1.5)));
     assert_eq!(shown["use_cases"]["total"], 2);
     let rounded = app.dashboard_with("T", "from=2026-05-01T00:07:00Z&to=2026-05-01T23:46:00Z");
-    assert_eq!((&rounded["range"]["from"], &rounded["range"]["to"]), (&json!("2026-05-01T00:00:00.000Z"), &json!("2026-05-02T00:00:00.000Z")));
+    assert_eq!(
+        (&rounded["range"]["from"], &rounded["range"]["to"]),
+        (&json!("2026-05-01T00:00:00.000Z"), &json!("2026-05-02T00:00:00.000Z"))
+    );
 }
 
 #[test]
@@ -59,13 +79,19 @@ fn days_of_a_zone_are_right_when_clocks_change() {
     let app = app();
     app.define("T", "K", "number", 10.0);
     // Berlin: 25 October 2026 has 25 hours, from 22:00Z to 23:00Z.
-    for (n, at) in ["2026-10-24T21:59:00Z", "2026-10-24T22:00:00Z", "2026-10-25T22:59:00Z", "2026-10-25T23:00:00Z"].into_iter().enumerate() {
+    for (n, at) in
+        ["2026-10-24T21:59:00Z", "2026-10-24T22:00:00Z", "2026-10-25T22:59:00Z", "2026-10-25T23:00:00Z"]
+            .into_iter()
+            .enumerate()
+    {
         score_at(&app, &format!("i{n}"), 1.0, at);
     }
     let berlin = app.dashboard_with("T", "from=2026-10-24&to=2026-10-27&time_zone=Europe/Berlin");
-    let expect = [("2026-10-23T22:00", 1), ("2026-10-24T22:00", 2), ("2026-10-25T23:00", 1)].map(|(at, n)| (at.to_owned(), n));
+    let expect = [("2026-10-23T22:00", 1), ("2026-10-24T22:00", 2), ("2026-10-25T23:00", 1)]
+        .map(|(at, n)| (at.to_owned(), n));
     assert_eq!(series(&berlin), expect);
-    let hours = app.dashboard_with("T", "from=2026-10-25&to=2026-10-26&time_zone=Europe/Berlin&granularity=hour");
+    let hours =
+        app.dashboard_with("T", "from=2026-10-25&to=2026-10-26&time_zone=Europe/Berlin&granularity=hour");
     assert_eq!(series(&hours).len(), 25);
     let kathmandu = app.dashboard_with("T", "from=2026-10-25&to=2026-10-26&time_zone=Asia/Kathmandu");
     assert_eq!(series(&kathmandu), [("2026-10-24T18:15".to_owned(), 2)]);
@@ -104,13 +130,18 @@ fn the_overview_sums_up_every_type_and_is_paged() {
         app.score(&format!("T{n}"), &format!("i{n}"), "K", &json!({"score": n % 5 + 1})).ok();
     }
     let first = app.get("/api/v1/dashboard?limit=3").ok();
-    let rest = app.get(&format!("/api/v1/dashboard?limit=3&cursor={}", first["cursor"].as_str().unwrap())).ok();
-    let items: Vec<&Value> = first["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap()).collect();
+    let rest =
+        app.get(&format!("/api/v1/dashboard?limit=3&cursor={}", first["cursor"].as_str().unwrap())).ok();
+    let items: Vec<&Value> =
+        first["items"].as_array().unwrap().iter().chain(rest["items"].as_array().unwrap()).collect();
     assert_eq!(items.len(), 5);
     assert_eq!(rest.get("cursor"), None);
     for (n, item) in items.iter().enumerate() {
         assert_eq!(item["use_case_name"], format!("T{n}"));
-        assert_eq!((&item["kpis"][0]["average"], &item["kpis"][0]["count"]), (&json!((n % 5 + 1) as f64), &json!(1)));
+        assert_eq!(
+            (&item["kpis"][0]["average"], &item["kpis"][0]["count"]),
+            (&json!((n % 5 + 1) as f64), &json!(1))
+        );
         assert_eq!(item["use_cases"]["reviewed"], 1);
     }
 }
@@ -125,9 +156,16 @@ fn reconcile_finds_nothing_to_repair_after_ordinary_work() {
     }
     let report = app.post("/api/v1/admin/reconcile?use_case_name=T", &json!({})).ok();
     // Nine slots of scores, nine of creations.
-    assert_eq!((&report["checked"], &report["repaired"], &report["differences"]), (&json!(18), &json!(0), &json!([])));
+    assert_eq!(
+        (&report["checked"], &report["repaired"], &report["differences"]),
+        (&json!(18), &json!(0), &json!([]))
+    );
     assert_eq!(app.post("/api/v1/admin/reconcile", &json!({})).ok()["checked"], 18);
-    app.post("/api/v1/admin/reconcile?use_case_name=Nope", &json!({})).refused(404, "use_case_not_found", "Nope");
+    app.post("/api/v1/admin/reconcile?use_case_name=Nope", &json!({})).refused(
+        404,
+        "use_case_not_found",
+        "Nope",
+    );
 }
 
 #[test]
@@ -143,14 +181,19 @@ fn a_value_that_leaves_gives_the_extremes_back() {
     app.score("T", "i0", "K", &json!({"score": null})).ok();
     check_against_recount(&app, "T");
     let shown = app.dashboard("T");
-    assert_eq!((&kpi(&shown, "K")["minimum"], &kpi(&shown, "K")["maximum"], &kpi(&shown, "K")["average"]), (&json!(2.0), &json!(3.0), &json!(2.5)));
+    assert_eq!(
+        (&kpi(&shown, "K")["minimum"], &kpi(&shown, "K")["maximum"], &kpi(&shown, "K")["average"]),
+        (&json!(2.0), &json!(3.0), &json!(2.5))
+    );
 }
 
 #[test]
 fn a_spread_of_one_around_a_billion_is_seen() {
     let app = app();
     app.define("T", "K", "number", 1e9);
-    let scores: Vec<Value> = (0..300).map(|n| json!({"use_case_id": format!("i{n}"), "kpi_name": "K", "score": 1e9 + f64::from(n % 3)})).collect();
+    let scores: Vec<Value> = (0..300)
+        .map(|n| json!({"use_case_id": format!("i{n}"), "kpi_name": "K", "score": 1e9 + f64::from(n % 3)}))
+        .collect();
     app.post("/api/v1/use_cases/definitions/T/scores", &json!({"scores": scores})).ok();
     // Python: statistics.stdev(n % 3 for n in range(300))
     let deviation = kpi(&app.dashboard("T"), "K")["standard_deviation"].as_f64().unwrap();

@@ -10,7 +10,8 @@ const PATH: &str = "/api/v1/use_cases/definitions";
 #[test]
 fn a_type_is_made_once_and_read_back() {
     let app = app();
-    let made = app.post(PATH, &json!({"name": "Chat-Bot", "description": "first", "logging_enabled": false})).ok();
+    let made =
+        app.post(PATH, &json!({"name": "Chat-Bot", "description": "first", "logging_enabled": false})).ok();
     assert_eq!(made["name"], "Chat-Bot");
     assert_eq!(made["type_version"], 1);
     assert_eq!(made["logging_enabled"], false);
@@ -27,8 +28,14 @@ fn only_an_empty_description_is_filled() {
     let app = app();
     app.define("Auto", "K", "boolean", 0.5);
     assert_eq!(app.get(&format!("{PATH}/Auto")).ok()["description"], "");
-    assert_eq!(app.post(PATH, &json!({"name": "Auto", "description": "filled"})).ok()["description"], "filled");
-    assert_eq!(app.post(PATH, &json!({"name": "Auto", "description": "other"})).ok()["description"], "filled");
+    assert_eq!(
+        app.post(PATH, &json!({"name": "Auto", "description": "filled"})).ok()["description"],
+        "filled"
+    );
+    assert_eq!(
+        app.post(PATH, &json!({"name": "Auto", "description": "other"})).ok()["description"],
+        "filled"
+    );
 }
 
 #[test]
@@ -48,7 +55,11 @@ fn versions_rise_and_are_events_of_the_dashboard() {
     let path = format!("{PATH}/T/increment_version");
     assert_eq!(app.post(&path, &json!({"timestamp": at})).ok()["type_version"], 2);
     app.post(&path, &json!({"timestamp": at})).refused(400, "invalid_timestamp", "2026-01-05");
-    app.post(&path, &json!({"timestamp": "2099-01-01T00:00:00Z"})).refused(400, "invalid_timestamp", "timestamp");
+    app.post(&path, &json!({"timestamp": "2099-01-01T00:00:00Z"})).refused(
+        400,
+        "invalid_timestamp",
+        "timestamp",
+    );
     assert_eq!(app.send("POST", &path, None, &[]).ok()["type_version"], 3);
     let shown = app.dashboard("T");
     assert_eq!(shown["type_version"], 3);
@@ -84,11 +95,18 @@ fn a_deleted_type_leaves_nothing_to_a_new_one_of_its_name() {
 #[test]
 fn spending_limits_are_not_supported_and_say_so() {
     let app = app();
-    app.post(PATH, &json!({"name": "T", "description": "", "limit_config": {"max": 1}}))
-        .refused(501, "limits_not_supported", "limit_config");
+    app.post(PATH, &json!({"name": "T", "description": "", "limit_config": {"max": 1}})).refused(
+        501,
+        "limits_not_supported",
+        "limit_config",
+    );
     app.get(PATH).ok();
     for method in ["POST", "DELETE"] {
-        app.send(method, &format!("{PATH}/T/limit_config"), None, &[]).refused(501, "limits_not_supported", "cost");
+        app.send(method, &format!("{PATH}/T/limit_config"), None, &[]).refused(
+            501,
+            "limits_not_supported",
+            "cost",
+        );
     }
 }
 

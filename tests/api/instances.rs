@@ -14,10 +14,16 @@ fn an_instance_without_a_body_gets_an_id() {
     let made = app.send("POST", &format!("{PATH}/T"), None, &[]).ok();
     let id = made["use_case_id"].as_str().unwrap();
     assert!(id.starts_with("uc_"));
-    assert_eq!((&made["use_case_name"], &made["type_version"], &made["limit_id"]), (&json!("T"), &json!(1), &Value::Null));
+    assert_eq!(
+        (&made["use_case_name"], &made["type_version"], &made["limit_id"]),
+        (&json!("T"), &json!(1), &Value::Null)
+    );
     for path in [format!("{PATH}/{id}"), format!("{PATH}/T/{id}")] {
         let read = app.get(&path).ok();
-        assert_eq!((&read["use_case_id"], &read["create_timestamp"]), (&made["use_case_id"], &made["create_timestamp"]));
+        assert_eq!(
+            (&read["use_case_id"], &read["create_timestamp"]),
+            (&made["use_case_id"], &made["create_timestamp"])
+        );
     }
 }
 
@@ -30,14 +36,32 @@ fn a_chosen_id_is_one_instance_of_one_type() {
     let made = app.post(&format!("{PATH}/T"), &body).ok();
     assert_eq!(made["create_timestamp"], "2026-01-02T03:04:05.000Z");
     assert_eq!(made["properties"], json!({"model": "m1"}));
-    let again = app.post(&format!("{PATH}/T"), &json!({"use_case_id": "mail:a+b@c=d", "properties": {"model": "m2"}})).ok();
+    let again = app
+        .post(&format!("{PATH}/T"), &json!({"use_case_id": "mail:a+b@c=d", "properties": {"model": "m2"}}))
+        .ok();
     assert_eq!(again, made, "the same id again is the existing instance");
-    app.post(&format!("{PATH}/U"), &json!({"use_case_id": "mail:a+b@c=d"})).refused(409, "instance_in_other_use_case", "mail:a+b@c=d");
+    app.post(&format!("{PATH}/U"), &json!({"use_case_id": "mail:a+b@c=d"})).refused(
+        409,
+        "instance_in_other_use_case",
+        "mail:a+b@c=d",
+    );
     app.get(&format!("{PATH}/U/mail:a+b@c=d")).refused(404, "use_case_instance_not_found", "mail");
-    app.put(&format!("{PATH}/U/mail:a+b@c=d/properties"), &json!({"properties": {"x": "y"}})).refused(409, "instance_in_other_use_case", "mail");
-    app.score("U", "mail:a+b@c=d", "K", &json!({"score": 1})).refused(409, "instance_in_other_use_case", "mail");
+    app.put(&format!("{PATH}/U/mail:a+b@c=d/properties"), &json!({"properties": {"x": "y"}})).refused(
+        409,
+        "instance_in_other_use_case",
+        "mail",
+    );
+    app.score("U", "mail:a+b@c=d", "K", &json!({"score": 1})).refused(
+        409,
+        "instance_in_other_use_case",
+        "mail",
+    );
     for bad in ["kpis", "properties", "a b", "a/b", ".."] {
-        app.post(&format!("{PATH}/T"), &json!({"use_case_id": bad})).refused(400, "invalid_use_case_id", "use_case_id");
+        app.post(&format!("{PATH}/T"), &json!({"use_case_id": bad})).refused(
+            400,
+            "invalid_use_case_id",
+            "use_case_id",
+        );
     }
 }
 
@@ -73,12 +97,22 @@ fn properties_are_merged_and_null_removes() {
     let app = app();
     app.define("T", "K", "boolean", 0.5);
     let on_g3 = format!("{PATH}/T/i/properties");
-    assert_eq!(app.put(&on_g3, &json!({"properties": {"a": "1", "b": "2"}})).ok()["properties"], json!({"a": "1", "b": "2"}));
+    assert_eq!(
+        app.put(&on_g3, &json!({"properties": {"a": "1", "b": "2"}})).ok()["properties"],
+        json!({"a": "1", "b": "2"})
+    );
     let on_g1 = format!("{PATH}/i/properties");
-    assert_eq!(app.post(&on_g1, &json!({"properties": {"a": null, "c": "3"}})).ok()["properties"], json!({"b": "2", "c": "3"}));
+    assert_eq!(
+        app.post(&on_g1, &json!({"properties": {"a": null, "c": "3"}})).ok()["properties"],
+        json!({"b": "2", "c": "3"})
+    );
     let one = app.put(&on_g1, &json!({"property_name": "d", "value": "4"})).ok();
     assert_eq!(one["properties"], json!({"b": "2", "c": "3", "d": "4"}));
-    app.put(&format!("{PATH}/nobody/properties"), &json!({"properties": {"a": "1"}})).refused(404, "use_case_instance_not_found", "nobody");
+    app.put(&format!("{PATH}/nobody/properties"), &json!({"properties": {"a": "1"}})).refused(
+        404,
+        "use_case_instance_not_found",
+        "nobody",
+    );
     app.put(&on_g3, &json!({"properties": {"a": 1}})).refused(400, "invalid_request", "'a'");
     app.put(&on_g3, &json!({"other": 1})).refused(400, "invalid_request", "properties");
     app.put(&on_g3, &json!({"properties": {"k".repeat(65): "1"}})).refused(400, "invalid_request", "64");
@@ -86,8 +120,21 @@ fn properties_are_merged_and_null_removes() {
     let many: serde_json::Map<String, Value> = (0..50).map(|n| (format!("p{n}"), json!("v"))).collect();
     app.put(&on_g3, &json!({"properties": many})).refused(400, "invalid_request", "50");
     assert_eq!(app.get(&format!("{PATH}/i")).ok()["properties"], json!({"b": "2", "c": "3", "d": "4"}));
-    let listed = |query: &str| app.get(&format!("/api/v1/use_cases/definitions/T/instances?{query}")).ok()["items"].as_array().unwrap().len();
-    assert_eq!((listed("property.c=3"), listed("property.c=3&property.d=4"), listed("property.a=1"), listed("property.c=4")), (1, 1, 0, 0));
+    let listed = |query: &str| {
+        app.get(&format!("/api/v1/use_cases/definitions/T/instances?{query}")).ok()["items"]
+            .as_array()
+            .unwrap()
+            .len()
+    };
+    assert_eq!(
+        (
+            listed("property.c=3"),
+            listed("property.c=3&property.d=4"),
+            listed("property.a=1"),
+            listed("property.c=4")
+        ),
+        (1, 1, 0, 0)
+    );
 }
 
 #[test]
@@ -95,15 +142,23 @@ fn instances_are_listed_by_time_and_version_in_pages() {
     let app = app();
     app.define("T", "K", "boolean", 0.5);
     for day in 1..=6 {
-        let body = json!({"use_case_id": format!("d{day}"), "timestamp": format!("2026-02-0{day}T12:00:00Z")});
+        let body =
+            json!({"use_case_id": format!("d{day}"), "timestamp": format!("2026-02-0{day}T12:00:00Z")});
         app.post(&format!("{PATH}/T"), &body).ok();
     }
     let ids = |query: &str| -> Vec<String> {
         let mut ids = Vec::new();
         let mut cursor = String::new();
         loop {
-            let page = app.get(&format!("/api/v1/use_cases/definitions/T/instances?limit=2&{query}{cursor}")).ok();
-            ids.extend(page["items"].as_array().unwrap().iter().map(|item| item["use_case_id"].as_str().unwrap().to_owned()));
+            let page =
+                app.get(&format!("/api/v1/use_cases/definitions/T/instances?limit=2&{query}{cursor}")).ok();
+            ids.extend(
+                page["items"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|item| item["use_case_id"].as_str().unwrap().to_owned()),
+            );
             match page.get("cursor") {
                 Some(next) => cursor = format!("&cursor={}", next.as_str().unwrap()),
                 None => return ids,
@@ -115,7 +170,11 @@ fn instances_are_listed_by_time_and_version_in_pages() {
     assert_eq!(ids("from=2026-02-02&to=2026-02-05"), ["d2", "d3", "d4"]);
     assert_eq!(ids("from=2026-02-02T12:00:00.001Z&to=2026-02-04T12:00:00Z"), ["d3"]);
     assert_eq!(ids("version=1").len(), 6);
-    app.get("/api/v1/use_cases/definitions/T/instances?from=yesterday").refused(400, "invalid_filter", "yesterday");
+    app.get("/api/v1/use_cases/definitions/T/instances?from=yesterday").refused(
+        400,
+        "invalid_filter",
+        "yesterday",
+    );
 }
 
 #[test]
@@ -141,11 +200,17 @@ fn a_retried_post_with_an_idempotency_key_returns_the_first_answer() {
     let app = app();
     app.define("T", "N", "number", 10.0);
     let key = unique("key");
-    let post = |path: &str, body: &str, key: &str| app.send("POST", path, Some(body.into()), &[("Idempotency-Key", key)]);
+    let post = |path: &str, body: &str, key: &str| {
+        app.send("POST", path, Some(body.into()), &[("Idempotency-Key", key)])
+    };
     let made = post(&format!("{PATH}/T"), "", &key).ok();
     assert_eq!(post(&format!("{PATH}/T"), "", &key).ok(), made);
     assert_eq!(app.dashboard("T")["use_cases"]["total"], 1);
-    post(&format!("{PATH}/T"), r#"{"use_case_id":"other"}"#, &key).refused(409, "idempotency_key_reused", &key);
+    post(&format!("{PATH}/T"), r#"{"use_case_id":"other"}"#, &key).refused(
+        409,
+        "idempotency_key_reused",
+        &key,
+    );
 
     let increment = format!("{PATH}/T/i/kpis/N/increment");
     let key = unique("key");
@@ -158,7 +223,8 @@ fn a_retried_post_with_an_idempotency_key_returns_the_first_answer() {
     // Many at once: one instance.
     let key = unique("key");
     let answers: Vec<Value> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..8).map(|_| scope.spawn(|| post(&format!("{PATH}/T"), "", &key).ok())).collect();
+        let threads: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| post(&format!("{PATH}/T"), "", &key).ok())).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");

@@ -22,7 +22,10 @@ fn a_kpi_makes_its_type_and_answers_all_its_fields() {
     assert_eq!(made["name"], "Conversion $ Value");
     assert_eq!(made["kpi_name"], made["name"]);
     assert!(made["kpi_id"].as_str().unwrap().starts_with("kpi_"));
-    assert_eq!((&made["goal"], &made["unit"], &made["bucket_width"]), (&json!(10.0), &json!("$"), &json!(5.0)));
+    assert_eq!(
+        (&made["goal"], &made["unit"], &made["bucket_width"]),
+        (&json!(10.0), &json!("$"), &json!(5.0))
+    );
     assert_eq!((&made["direction"], &made["description"]), (&json!("higher_is_better"), &json!("d")));
     assert!(made["created_timestamp"].as_str().unwrap().ends_with('Z'));
     assert!(made["request_id"].is_string());
@@ -32,16 +35,25 @@ fn a_kpi_makes_its_type_and_answers_all_its_fields() {
 #[test]
 fn a_kpi_is_found_by_name_first_and_id_second() {
     let app = app();
-    app.define_with("T", &json!({"kpi_name": "50% Größe 👍", "kpi_id": "size", "kpi_type": "percentage", "goal": 0.5}));
+    app.define_with(
+        "T",
+        &json!({"kpi_name": "50% Größe 👍", "kpi_id": "size", "kpi_type": "percentage", "goal": 0.5}),
+    );
     for wanted in ["50% Größe 👍", "size"] {
         assert_eq!(app.get(&path(wanted)).ok()["kpi_id"], "size", "{wanted}");
         assert_eq!(app.score("T", "i", wanted, &json!({"score": 0.25})).status, 204);
     }
     app.get(&path("other")).refused(404, "kpi_not_found", "other");
-    app.post("/api/v1/use_cases/definitions/T/kpis", &json!({"name": "size", "kpi_type": "boolean", "goal": 0}))
-        .refused(409, "kpi_already_exists", "size");
-    app.post("/api/v1/use_cases/definitions/T/kpis", &json!({"name": "new", "kpi_id": "50% Größe 👍", "kpi_type": "boolean", "goal": 0}))
-        .refused(400, "invalid_request", "kpi_id");
+    app.post(
+        "/api/v1/use_cases/definitions/T/kpis",
+        &json!({"name": "size", "kpi_type": "boolean", "goal": 0}),
+    )
+    .refused(409, "kpi_already_exists", "size");
+    app.post(
+        "/api/v1/use_cases/definitions/T/kpis",
+        &json!({"name": "new", "kpi_id": "50% Größe 👍", "kpi_type": "boolean", "goal": 0}),
+    )
+    .refused(400, "invalid_request", "kpi_id");
 }
 
 #[test]
@@ -50,8 +62,11 @@ fn an_existing_kpi_is_answered_unless_its_type_differs() {
     app.define("T", "K", "likert5", 3.0);
     app.put(&path("K"), &json!({"goal": 4})).ok();
     assert_eq!(app.define("T", "K", "likert5", 3.0)["goal"], 4.0);
-    app.post("/api/v1/use_cases/definitions/T/kpis", &json!({"name": "K", "kpi_type": "boolean", "goal": 0.5}))
-        .refused(409, "kpi_already_exists", "likert5");
+    app.post(
+        "/api/v1/use_cases/definitions/T/kpis",
+        &json!({"name": "K", "kpi_type": "boolean", "goal": 0.5}),
+    )
+    .refused(409, "kpi_already_exists", "likert5");
 }
 
 #[test]
@@ -77,7 +92,11 @@ fn a_new_goal_direction_or_width_recounts_what_depends_on_it() {
     assert_eq!(share(&app), 75.0);
     app.put(&path("K"), &json!({"direction": "lower_is_better"})).ok();
     assert_eq!(share(&app), 50.0);
-    assert_eq!(kpi(&app.dashboard("T"), "K")["distribution"]["bucket_width"], 5.0, "a width changes only explicitly");
+    assert_eq!(
+        kpi(&app.dashboard("T"), "K")["distribution"]["bucket_width"],
+        5.0,
+        "a width changes only explicitly"
+    );
     app.put(&path("K"), &json!({"bucket_width": 10, "unit": "min"})).ok();
     let shown = app.dashboard("T");
     let buckets = &kpi(&shown, "K")["distribution"]["buckets"];
@@ -92,9 +111,17 @@ fn a_new_type_is_taken_only_if_every_score_fits() {
     let app = app();
     app.define("T", "K", "number", 1.0);
     score_all(&app, "K", &[0.0, 1.0, 0.5, 7.0]);
-    app.put(&path("K"), &json!({"kpi_type": "percentage", "goal": 0.5})).refused(409, "scores_incompatible", "1 recorded");
+    app.put(&path("K"), &json!({"kpi_type": "percentage", "goal": 0.5})).refused(
+        409,
+        "scores_incompatible",
+        "1 recorded",
+    );
     assert_eq!(app.get(&path("K")).ok()["kpi_type"], "number");
-    app.put(&path("K"), &json!({"kpi_type": "boolean", "goal": 0.5})).refused(409, "scores_incompatible", "2 recorded");
+    app.put(&path("K"), &json!({"kpi_type": "boolean", "goal": 0.5})).refused(
+        409,
+        "scores_incompatible",
+        "2 recorded",
+    );
     app.score("T", "i3", "K", &json!({"score": 1})).ok();
     let changed = app.put(&path("K"), &json!({"kpi_type": "percentage", "goal": 0.5})).ok();
     assert_eq!((&changed["kpi_type"], &changed["bucket_width"]), (&json!("percentage"), &Value::Null));

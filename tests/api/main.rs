@@ -13,6 +13,7 @@ mod errors;
 mod instances;
 mod kpis;
 mod recount;
+mod schedule;
 mod scores;
 
 fn app() -> support::App {

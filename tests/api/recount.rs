@@ -53,7 +53,8 @@ fn work(app: &App, random: &mut StdRng, steps: usize) {
             }
             75..85 => {
                 let (kpi, _) = any_score(random);
-                let path = format!("/api/v1/use_cases/instances/{instance}/kpis/{}", crate::support::encode(kpi));
+                let path =
+                    format!("/api/v1/use_cases/instances/{instance}/kpis/{}", crate::support::encode(kpi));
                 assert!([204, 404].contains(&app.delete(&path).status));
             }
             85..90 => {
@@ -62,7 +63,8 @@ fn work(app: &App, random: &mut StdRng, steps: usize) {
             }
             90..93 => {
                 let path = format!("/api/v1/use_cases/instances/T/{instance}/properties");
-                app.put(&path, &json!({"properties": {"model": format!("m{}", random.random_range(0..3))}})).ok();
+                app.put(&path, &json!({"properties": {"model": format!("m{}", random.random_range(0..3))}}))
+                    .ok();
             }
             93..96 => {
                 let path = format!("/api/v1/use_cases/instances/T/{instance}/kpis/Value%20%24/increment");
@@ -103,7 +105,8 @@ fn any_score(random: &mut StdRng) -> (&'static str, Value) {
 
 fn maybe_timestamp(random: &mut StdRng, body: &mut Value) {
     if random.random_range(0..3) > 0 {
-        let (day, hour, minute) = (random.random_range(1..=5), random.random_range(0..24), random.random_range(0..60));
+        let (day, hour, minute) =
+            (random.random_range(1..=5), random.random_range(0..24), random.random_range(0..60));
         body["timestamp"] = json!(format!("2026-06-0{day}T{hour:02}:{minute:02}:00Z"));
     }
 }

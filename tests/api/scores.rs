@@ -20,7 +20,9 @@ fn every_dialect_writes_and_clears() {
     let g1 = format!("{PATH}/i/kpis/{name}");
     let g3 = format!("{PATH}/T/i/kpis/{name}");
     let g4 = format!("{PATH}/T/i/kpis/{id}");
-    for (n, (method, path)) in [("POST", &g1), ("PUT", &g1), ("PUT", &g3), ("PUT", &g4), ("POST", &g3)].into_iter().enumerate() {
+    for (n, (method, path)) in
+        [("POST", &g1), ("PUT", &g1), ("PUT", &g3), ("PUT", &g4), ("POST", &g3)].into_iter().enumerate()
+    {
         let reply = app.send(method, path, Some(json!({"score": n}).to_string()), &[]);
         assert_eq!((reply.status, reply.text.as_str()), (204, ""), "{method} {path}");
         assert_eq!(scores(&app, "i")[0]["score"], json!(n as f64), "{method} {path}");
@@ -55,7 +57,11 @@ fn a_misspelt_field_deletes_nothing() {
 fn a_write_makes_the_instance_only_where_the_type_is_named() {
     let app = app();
     app.define("T", "K", "boolean", 0.5);
-    app.put(&format!("{PATH}/new/kpis/K"), &json!({"score": 1})).refused(404, "use_case_instance_not_found", "new");
+    app.put(&format!("{PATH}/new/kpis/K"), &json!({"score": 1})).refused(
+        404,
+        "use_case_instance_not_found",
+        "new",
+    );
     app.score("T", "new", "K", &json!({"score": null})).refused(404, "use_case_instance_not_found", "new");
     app.score("Other", "new", "K", &json!({"score": 1})).refused(404, "use_case_not_found", "Other");
     app.score("T", "new", "K", &json!({"score": 1, "timestamp": "2026-03-04T05:06:07.089Z"})).ok();
@@ -68,23 +74,42 @@ fn a_timestamp_stays_until_another_is_named_or_the_score_is_cleared() {
     let app = app();
     app.define("T", "K", "number", 1.0);
     let stamp = |app: &App| scores(app, "i")[0]["timestamp"].as_str().unwrap().to_owned();
-    app.score("T", "i", "K", &json!({"score": 1, "timestamp": "2026-01-01T00:00:00Z", "comment": "c", "source": "s"})).ok();
+    app.score(
+        "T",
+        "i",
+        "K",
+        &json!({"score": 1, "timestamp": "2026-01-01T00:00:00Z", "comment": "c", "source": "s"}),
+    )
+    .ok();
     assert_eq!(scores(&app, "i")[0]["comment"], "c");
     app.score("T", "i", "K", &json!({"score": 2})).ok();
     assert_eq!(stamp(&app), "2026-01-01T00:00:00.000Z");
     let item = scores(&app, "i")[0].clone();
-    assert_eq!((&item["comment"], &item["source"]), (&Value::Null, &Value::Null), "a rewrite drops the old notes");
+    assert_eq!(
+        (&item["comment"], &item["source"]),
+        (&Value::Null, &Value::Null),
+        "a rewrite drops the old notes"
+    );
     assert!(item["update_timestamp"].as_str() >= item["create_timestamp"].as_str());
     app.score("T", "i", "K", &json!({"score": 2, "timestamp": "2026-02-01T00:00:00+02:00"})).ok();
     assert_eq!(stamp(&app), "2026-01-31T22:00:00.000Z");
-    let months: Vec<u64> = app.dashboard_with("T", "from=2026-01-01&to=2026-03-01&granularity=month")["kpis"][0]["series"]
-        .as_array().unwrap().iter().map(|p| p["count"].as_u64().unwrap()).collect();
+    let months: Vec<u64> = app.dashboard_with("T", "from=2026-01-01&to=2026-03-01&granularity=month")["kpis"]
+        [0]["series"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|p| p["count"].as_u64().unwrap())
+        .collect();
     assert_eq!(months, [1, 0], "the score moved");
     app.score("T", "i", "K", &json!({"score": null})).ok();
     app.score("T", "i", "K", &json!({"score": 3})).ok();
     assert!(stamp(&app).as_str() > "2026-06", "a cleared score forgets its timestamp");
     for bad in [json!("1999-12-31T23:59:59Z"), json!("2099-01-01T00:00:00Z"), json!("yesterday"), json!(5)] {
-        app.score("T", "i", "K", &json!({"score": 1, "timestamp": bad})).refused(400, "invalid_timestamp", "timestamp");
+        app.score("T", "i", "K", &json!({"score": 1, "timestamp": bad})).refused(
+            400,
+            "invalid_timestamp",
+            "timestamp",
+        );
     }
     check_against_recount(&app, "T");
 }
@@ -102,10 +127,18 @@ fn scores_outside_the_type_are_refused() {
     ] {
         app.define("T", kpi_type, kpi_type, goal);
         for score in good {
-            assert_eq!(app.score("T", "i", kpi_type, &json!({"score": score})).status, 204, "{kpi_type} {score}");
+            assert_eq!(
+                app.score("T", "i", kpi_type, &json!({"score": score})).status,
+                204,
+                "{kpi_type} {score}"
+            );
         }
         for score in bad {
-            app.score("T", "i", kpi_type, &json!({"score": score})).refused(400, "score_out_of_range", kpi_type);
+            app.score("T", "i", kpi_type, &json!({"score": score})).refused(
+                400,
+                "score_out_of_range",
+                kpi_type,
+            );
         }
     }
     check_against_recount(&app, "T");
@@ -130,14 +163,26 @@ fn increments_add_up_however_many_come_at_once() {
     let path = format!("{PATH}/T/i/kpis/N/increment");
     std::thread::scope(|scope| {
         for _ in 0..8 {
-            scope.spawn(|| (0..25).for_each(|_| { app.post(&path, &json!({"by": 0.5})).ok(); }));
+            scope.spawn(|| {
+                (0..25).for_each(|_| {
+                    app.post(&path, &json!({"by": 0.5})).ok();
+                })
+            });
         }
     });
     assert_eq!(app.post(&format!("{PATH}/i/kpis/N/increment"), &json!({"by": -1})).ok()["score"], 99.0);
     app.post(&path, &json!({"by": 1e15})).refused(400, "score_out_of_range", "1e15");
     app.post(&path, &json!({})).refused(400, "invalid_request", "'by'");
-    app.post(&format!("{PATH}/T/i/kpis/B/increment"), &json!({"by": 1})).refused(400, "invalid_request", "boolean");
-    app.post(&format!("{PATH}/nobody/kpis/N/increment"), &json!({"by": 1})).refused(404, "use_case_instance_not_found", "nobody");
+    app.post(&format!("{PATH}/T/i/kpis/B/increment"), &json!({"by": 1})).refused(
+        400,
+        "invalid_request",
+        "boolean",
+    );
+    app.post(&format!("{PATH}/nobody/kpis/N/increment"), &json!({"by": 1})).refused(
+        404,
+        "use_case_instance_not_found",
+        "nobody",
+    );
     check_against_recount(&app, "T");
 }
 
@@ -161,19 +206,44 @@ fn bulk_stores_what_is_valid_and_names_what_is_not() {
         {"use_case_id": "d", "kpi_name": "K", "score": 3},
     ]})).ok();
     assert_eq!((&answer["accepted"], &answer["rejected"]), (&json!(3), &json!(8)));
-    let errors: Vec<(u64, &str)> = answer["errors"].as_array().unwrap().iter()
-        .map(|error| (error["index"].as_u64().unwrap(), error["code"].as_str().unwrap())).collect();
-    assert_eq!(errors, [(2, "score_out_of_range"), (3, "instance_in_other_use_case"), (4, "invalid_use_case_id"), (5, "kpi_not_found"),
-        (6, "invalid_request"), (7, "invalid_request"), (8, "invalid_request"), (9, "invalid_timestamp")]);
+    let errors: Vec<(u64, &str)> = answer["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["index"].as_u64().unwrap(), error["code"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        errors,
+        [
+            (2, "score_out_of_range"),
+            (3, "instance_in_other_use_case"),
+            (4, "invalid_use_case_id"),
+            (5, "kpi_not_found"),
+            (6, "invalid_request"),
+            (7, "invalid_request"),
+            (8, "invalid_request"),
+            (9, "invalid_timestamp")
+        ]
+    );
     let a = scores(&app, "a")[0].clone();
-    assert_eq!((&a["score"], &a["comment"], &a["timestamp"]), (&json!(1.0), &json!("last wins"), &json!("2026-05-01T00:00:00.000Z")));
-    assert_eq!(app.get(&format!("{PATH}/a")).ok()["create_timestamp"], "2026-05-01T00:00:00.000Z", "the earliest timestamp of the request");
+    assert_eq!(
+        (&a["score"], &a["comment"], &a["timestamp"]),
+        (&json!(1.0), &json!("last wins"), &json!("2026-05-01T00:00:00.000Z"))
+    );
+    assert_eq!(
+        app.get(&format!("{PATH}/a")).ok()["create_timestamp"],
+        "2026-05-01T00:00:00.000Z",
+        "the earliest timestamp of the request"
+    );
     app.get(&format!("{PATH}/b")).refused(404, "use_case_instance_not_found", "b");
     assert_eq!(check_against_recount(&app, "T"), 2);
     let bulk = |body: Value| app.post("/api/v1/use_cases/definitions/T/scores", &body);
     bulk(json!({"scores": []})).refused(400, "invalid_request", "1 to 1000");
     bulk(json!({"scores": vec![0; 1001]})).refused(400, "invalid_request", "1001");
     bulk(json!({})).refused(400, "invalid_request", "'scores'");
-    app.post("/api/v1/use_cases/definitions/Nope/scores", &json!({"scores": [{"use_case_id": "a", "kpi_name": "K", "score": 1}]}))
-        .refused(404, "use_case_not_found", "Nope");
+    app.post(
+        "/api/v1/use_cases/definitions/Nope/scores",
+        &json!({"scores": [{"use_case_id": "a", "kpi_name": "K", "score": 1}]}),
+    )
+    .refused(404, "use_case_not_found", "Nope");
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
@@ -19,7 +19,9 @@ pub struct Service {
 impl Service {
     /// The one that `scripts/test.sh` has started.
     pub fn from_environment() -> Self {
-        let var = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test-api`"));
+        let var = |name: &str| {
+            std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run `make test-api`"))
+        };
         Self {
             url: var("EDGE_KPI_URL"),
             root_key: var("EDGE_KPI_API_KEY"),
@@ -43,7 +45,9 @@ impl Service {
         let file = std::fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            .find(|path| path.extension().is_some_and(|e| e == "sqlite") && !path.ends_with("metadata.sqlite"))
+            .find(|path| {
+                path.extension().is_some_and(|e| e == "sqlite") && !path.ends_with("metadata.sqlite")
+            })
             .unwrap();
         open_read_only(&file)
     }
@@ -58,8 +62,7 @@ fn open_read_only(file: &Path) -> Connection {
 /// A name that no other test uses.
 pub fn unique(prefix: &str) -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
-    let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
-    format!("{prefix}-{nanos:x}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
+    format!("{prefix}-{:016x}-{}", rand::random::<u64>(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A client of one application.
@@ -92,7 +95,12 @@ impl Reply {
 
     /// Checks status, code and the envelope of an error, and that its message says what is expected.
     pub fn refused(&self, status: u16, code: &str, says: &str) {
-        assert_eq!((self.status, self.body["xproxy_error"]["code"].as_str()), (status, Some(code)), "{}", self.text);
+        assert_eq!(
+            (self.status, self.body["xproxy_error"]["code"].as_str()),
+            (status, Some(code)),
+            "{}",
+            self.text
+        );
         assert_eq!(self.body["statusCode"], json!(status), "{}", self.text);
         assert_eq!(self.body["message"], self.body["xproxy_error"]["message"]);
         assert!(self.text.contains(says), "{says:?} is not in {}", self.text);
@@ -148,7 +156,12 @@ impl App {
         }
         let request = request.body(body.unwrap_or_default()).unwrap();
         let mut response = agent().run(request).map_err(|error| error.to_string())?;
-        let text = response.body_mut().with_config().limit(200 << 20).read_to_string().map_err(|error| error.to_string())?;
+        let text = response
+            .body_mut()
+            .with_config()
+            .limit(200 << 20)
+            .read_to_string()
+            .map_err(|error| error.to_string())?;
         Ok(Reply {
             status: response.status().as_u16(),
             headers: response
@@ -162,7 +175,10 @@ impl App {
     }
 
     pub fn define(&self, use_case: &str, kpi: &str, kpi_type: &str, goal: f64) -> Value {
-        self.define_with(use_case, &json!({"name": kpi, "kpi_type": kpi_type, "goal": goal, "description": ""}))
+        self.define_with(
+            use_case,
+            &json!({"name": kpi, "kpi_type": kpi_type, "goal": goal, "description": ""}),
+        )
     }
 
     pub fn define_with(&self, use_case: &str, kpi: &Value) -> Value {
@@ -200,7 +216,13 @@ fn agent() -> &'static ureq::Agent {
 /// Percent-encodes everything but the plainest characters.
 pub fn encode(text: &str) -> String {
     text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() || b"-_.".contains(&byte) {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
         .collect()
 }
 
