@@ -21,3 +21,34 @@ async fn scheduled(event: ScheduledEvent, env: Env, _: ScheduleContext) {
     let scheduled_ms = event.schedule() as i64;
     schedule::run(&env, &event.cron(), scheduled_ms).await;
 }
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use std::path::Path;
+
+    /// `domain ← storage ← aggregator ← api, schedule`: no module speaks of one to its right.
+    #[test]
+    fn dependencies_point_one_way() {
+        let forbidden: &[(&str, &[&str])] = &[
+            ("domain", &["crate::storage", "crate::aggregator", "crate::api", "crate::schedule", "worker::"]),
+            ("storage", &["crate::aggregator", "crate::api", "crate::schedule"]),
+            ("aggregator", &["crate::api", "crate::schedule"]),
+            ("api", &["crate::schedule"]),
+        ];
+        let mut checked = 0;
+        for (module, others) in forbidden {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(module);
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_some_and(|extension| extension == "rs") {
+                    let text = std::fs::read_to_string(&path).unwrap();
+                    for other in *others {
+                        assert!(!text.contains(other), "{} speaks of {other}", path.display());
+                    }
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 25, "only {checked} files");
+    }
+}
