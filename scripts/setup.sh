@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is missing to build and run, and nothing else. Safe to run again; quick when all is there.
 #
-# The ordinary way: rustup adds the WebAssembly target, and worker-build downloads its own wasm-bindgen. Where only package
-# registries can be reached, the Debian way: the packaged compiler, and a standard library built from its packaged source.
+# The ordinary way: rustup adds the WebAssembly target, and worker-build downloads its own wasm-bindgen. Where those can't be
+# reached: Debian's packaged compiler with a standard library built from its packaged source, and wasm-bindgen from its crate.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
@@ -74,10 +74,21 @@ cargo_tool() {
   logged "$name" cargo install "$crate" --version "$version" --root "$home" "$@"
 }
 
+# Whether worker-build will get wasm-bindgen by itself. Asked once; what was found out is kept.
+downloads_wasm_bindgen() {
+  local version note
+  version="$(wasm_bindgen_version)"
+  note="$TOOLS/wasm-bindgen-$version.downloads"
+  [ -e "$note" ] && return
+  curl -sfIL -m 20 -o /dev/null \
+    "https://github.com/wasm-bindgen/wasm-bindgen/releases/download/$version/wasm-bindgen-$version-x86_64-unknown-linux-musl.tar.gz" || return 1
+  touch "$note"
+}
+
 node_packages
 wasm_target
 cargo_tool worker-build worker-build "$WORKER_BUILD_VERSION" 6 --locked
-if [ "${RUSTUP_TOOLCHAIN:-}" = "$LINKED_TOOLCHAIN" ]; then
+if [ ! -x "$TOOLS/wasm-bindgen-$(wasm_bindgen_version)/bin/wasm-bindgen" ] && ! downloads_wasm_bindgen; then
   # Not --locked: the lock file of this version names a dependency that is gone.
   cargo_tool wasm-bindgen wasm-bindgen-cli "$(wasm_bindgen_version)" 4
 fi

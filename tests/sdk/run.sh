@@ -1,29 +1,36 @@
 #!/usr/bin/env bash
 # The four published SDK packages, unmodified, each in its own virtual environment, run the same flows.
-# Against EDGE_KPI_URL with EDGE_KPI_API_KEY if both are set, else against a service of its own.
+# Against EDGE_KPI_URL with EDGE_KPI_API_KEY if both are set, else against a service of its own with empty state.
+# Arguments go to pytest (tests/sdk/run.sh -k dashboard). All four run even when one fails.
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 . "$here/../../scripts/env.sh"
 cd "$ROOT"
 
-# Dialect and package.
+# Generation and package.
 PACKAGES=(G1=payi==0.1.0a60 G2=payi==0.1.0a131 G3=payi==0.1.0a183 G4=ascerta==0.1.0a3)
 PYTEST=pytest==8.4.2
+VENVS="$TOOLS/sdk-venvs"
 
-environment() { # PACKAGE -> its folder, made if there is none
-  local package="$1" folder="$TOOLS/sdk/${1//==/-}"
-  if [ "$(cat "$folder/.stamp" 2>/dev/null)" != "$package $PYTEST" ]; then
-    say "Installing $package"
-    rm -rf "$folder"
-    python3 -m venv "$folder"
-    "$folder/bin/pip" install --quiet --disable-pip-version-check "$package" "$PYTEST" >&2
-    echo "$package $PYTEST" >"$folder/.stamp"
+# environment PACKAGE: makes its virtual environment unless what it should hold is what it holds.
+environment() {
+  local package="$1" folder log stamp
+  folder="$VENVS/${package//==/-}"
+  log="$VENVS/${package//==/-}.log"
+  stamp="$(printf '%s\n' "$package" "$PYTEST" "$(python3 --version)" | sha256sum)"
+  [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$stamp" ] && return
+  say "Installing $package"
+  rm -rf "$folder"
+  mkdir -p "$VENVS"
+  if ! { python3 -m venv "$folder" && "$folder/bin/pip" install --disable-pip-version-check "$package" "$PYTEST"; } >"$log" 2>&1; then
+    tail -n 25 "$log" >&2
+    fail "$package could not be installed; the whole output is in $log"
   fi
-  echo "$folder"
+  # Last: an installation that was interrupted is made anew.
+  echo "$stamp" >"$folder/.stamp"
 }
 
-folders=()
-for entry in "${PACKAGES[@]}"; do folders+=("$(environment "${entry#*=}")"); done
+for entry in "${PACKAGES[@]}"; do environment "${entry#*=}"; done
 
 if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
   [ -f build/index.js ] || scripts/build.sh
@@ -33,16 +40,22 @@ if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
   STATE_DIR="$state" ROOT_API_KEY="$EDGE_KPI_API_KEY" scripts/serve.sh >"$state/serve.out" &
   server=$!
   trap 'kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$state"' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
   until grep -q READY "$state/serve.out"; do
     kill -0 "$server" 2>/dev/null || fail "the service under test did not start"
     sleep 0.2
   done
 fi
 
-status=0
-for at in "${!PACKAGES[@]}"; do
-  dialect="${PACKAGES[$at]%%=*}"
-  say "$dialect: ${PACKAGES[$at]#*=}"
-  EDGE_KPI_DIALECT="$dialect" "${folders[$at]}/bin/python" -m pytest -q -p no:cacheprovider "$here" || status=1
+failed=0
+for entry in "${PACKAGES[@]}"; do
+  generation="${entry%%=*}" package="${entry#*=}"
+  say "$generation: $package"
+  # Bytecode stays out of the source tree; a key or an address that the caller's shell holds for another service stays out too.
+  env -u PAYI_API_KEY -u PAYI_BASE_URL -u ASCERTA_API_KEY -u ASCERTA_BASE_URL -u ASCERTA_CUSTOM_HEADERS \
+    PYTHONDONTWRITEBYTECODE=1 EDGE_KPI_DIALECT="$generation" \
+    "$VENVS/${package//==/-}/bin/python" -m pytest -q -p no:cacheprovider "$here" "$@" || failed=1
 done
-exit "$status"
+# Nothing is printed from here on: pytest's closing line is the last one.
+exit "$failed"

@@ -1,154 +1,140 @@
-"""The flows of a GenAI team, through the SDK as published; what was recorded is then read from the dashboard."""
+"""The flows of three GenAI teams, through the SDK as published; the dashboard has to show what was recorded, to the number."""
 
-import asyncio
-import datetime
-
-import pytest
-
-
-def close(a, b):
-    return abs(a - b) <= 1e-9 * max(abs(a), abs(b))
+from recount import check_kpi, close, percentage, same_percentage
 
 
 def test_a_chat_bot_records_deflection_and_satisfaction(dialect, client, use_case, dashboard):
     client.use_cases.definitions.create(name=use_case, description="Answers customers")
     deflection = dialect.kpi_key(dialect.define_kpi(client, use_case, "Deflection Rate", "boolean", 0.25))
     satisfaction = dialect.kpi_key(dialect.define_kpi(client, use_case, "User Satisfaction", "likert5", 3.5))
-    deflected, ratings = [], []
-    for n in range(12):
+    sessions, deflected, ratings = 15, [], []
+    for n in range(sessions):
         session = client.use_cases.create(use_case).use_case_id
-        deflected.append(n % 3 == 0)
-        # The oldest SDK knows numbers only.
-        dialect.score(client, use_case, session, deflection, float(deflected[-1]) if dialect.name == "G1" else deflected[-1])
+        if n < 12:
+            deflected.append(n % 3 == 0)
+            dialect.score(client, use_case, session, deflection, deflected[-1])
         if n % 2 == 0:
-            ratings.append(1 + n % 5)
+            ratings.append([1, 5, 4, 4.5, 2, 5, 3, 4][n // 2])
             dialect.score(client, use_case, session, satisfaction, ratings[-1])
+
     shown = dashboard(use_case)
-    assert shown["use_cases"] == {"total": 12, "reviewed": 12, "reviewed_percentage": 100}
-    assert shown["by_name"]["Deflection Rate"]["count"] == 12
-    assert close(shown["by_name"]["Deflection Rate"]["average"], sum(deflected) / 12)
-    assert shown["by_name"]["Deflection Rate"]["goal_met"] is True
-    assert shown["by_name"]["User Satisfaction"]["reviewed"] == {"count": 6, "percentage": 50}
-    assert close(shown["by_name"]["User Satisfaction"]["average"], sum(ratings) / 6)
+    # Twelve sessions have the first KPI; of the three that don't, those numbered 12 and 14 have the second.
+    reviewed = shown["use_cases"]
+    assert (reviewed["total"], reviewed["reviewed"]) == (15, 14)
+    assert same_percentage(reviewed["reviewed_percentage"], percentage(14, 15))
+    check_kpi(shown["by_name"]["Deflection Rate"], deflected, 0.25, sessions)
+    check_kpi(shown["by_name"]["User Satisfaction"], ratings, 3.5, sessions)
+    assert shown["by_name"]["Deflection Rate"]["display"] == "33.33% True (Goal: 25.00%)"
+    assert shown["by_name"]["User Satisfaction"]["display"] == "3.56 / 5.00 (Goal: 3.50)"
+    assert [kpi["kpi_name"] for kpi in shown["kpis"]] == ["Deflection Rate", "User Satisfaction"]
 
 
 def test_an_image_ad_records_clicks_and_what_they_are_worth(dialect, client, use_case, dashboard):
+    # Start-up code that begins with a KPI: the use case type comes with it.
     clicks = dialect.kpi_key(dialect.define_kpi(client, use_case, "Clickthrough Rate", "boolean", 0.05))
     closes = dialect.kpi_key(dialect.define_kpi(client, use_case, "Close Rate", "boolean", 0.01))
-    value = dialect.kpi_key(dialect.define_kpi(client, use_case, "Conversion $ Value", "number", 10))
+    value = dialect.kpi_key(
+        dialect.define_kpi(client, use_case, "Conversion $ Value", "number", 10, extra_body={"unit": "$"})
+    )
     happy = dialect.kpi_key(dialect.define_kpi(client, use_case, "Customer Satisfaction", "likert5", 3.5))
-    values = []
-    for n in range(10):
+    assert client.use_cases.definitions.retrieve(use_case).type_version == 1
+    clicked, closed, values, ratings = [], [], [], []
+    for n in range(20):
         ad = client.use_cases.create(use_case).use_case_id
-        dialect.score(client, use_case, ad, clicks, 1 if n < 3 else 0)
-        dialect.score(client, use_case, ad, closes, 1 if n == 0 else 0)
-        dialect.score(client, use_case, ad, happy, 4)
-        if n < 3:
-            values.append(7.25 * (n + 1))
+        clicked.append(n % 7 == 0)
+        closed.append(n == 7)
+        dialect.score(client, use_case, ad, clicks, clicked[-1])
+        dialect.score(client, use_case, ad, closes, closed[-1])
+        if clicked[-1]:
+            values.append([7.25, -3.1, 42.99][n // 7])
             dialect.score(client, use_case, ad, value, values[-1])
+            ratings.append([4, 1, 4.5][n // 7])
+            dialect.score(client, use_case, ad, happy, ratings[-1])
+
     by_name = dashboard(use_case)["by_name"]
-    assert close(by_name["Clickthrough Rate"]["average"], 0.3)
-    assert by_name["Clickthrough Rate"]["display"] == "30.00% True (Goal: 5.00%)"
-    assert close(by_name["Close Rate"]["average"], 0.1)
-    assert close(by_name["Conversion $ Value"]["average"], sum(values) / 3)
-    assert by_name["Conversion $ Value"]["maximum"] == max(values)
-    assert by_name["Customer Satisfaction"]["distribution"]["buckets"][3] == {"point": 4, "count": 10}
+    check_kpi(by_name["Clickthrough Rate"], clicked, 0.05, 20)
+    check_kpi(by_name["Close Rate"], closed, 0.01, 20)
+    check_kpi(by_name["Conversion $ Value"], values, 10, 20)
+    check_kpi(by_name["Customer Satisfaction"], ratings, 3.5, 20)
+    assert by_name["Clickthrough Rate"]["display"] == "15.00% True (Goal: 5.00%)"
+    assert by_name["Close Rate"]["display"] == "5.00% True (Goal: 1.00%)"
+    assert by_name["Conversion $ Value"]["display"] == "$15.71 (Goal: $10.00)"
+    assert by_name["Conversion $ Value"]["unit"] == "$"
+    # 4.5 falls to the point 5: halves go up.
+    buckets = by_name["Customer Satisfaction"]["distribution"]["buckets"]
+    assert [bucket["count"] for bucket in buckets] == [1, 0, 0, 1, 1]
 
 
-def test_a_content_generator_keeps_its_model_as_a_property(dialect, client, use_case, dashboard):
+def test_a_content_generator_compares_its_models_by_a_property_and_by_version(dialect, client, use_case, dashboard):
     quality = dialect.kpi_key(dialect.define_kpi(client, use_case, "Response Quality", "likert5", 4.0))
-    first = client.use_cases.create(use_case)
-    assert first.type_version == 1
-    answered = dialect.set_properties(client, use_case, first.use_case_id, {"model_version": "m-1", "region": "eu"})
-    assert answered.use_case_id == first.use_case_id
-    if dialect.name != "G1":  # it has no way to remove a property
-        dialect.set_properties(client, use_case, first.use_case_id, {"region": None})
-    raised = client.use_cases.definitions.version.increment(use_case)
-    assert raised.type_version == 2
-    second = client.use_cases.create(use_case)
-    assert second.type_version == 2
-    assert dialect.instance(client, use_case, first.use_case_id).type_version == 1
-    dialect.score(client, use_case, first.use_case_id, quality, 3)
-    dialect.score(client, use_case, second.use_case_id, quality, 5)
+    scores = {"m-1": [3, 3.5, 2], "m-2": [5, 4, 4.5, 5]}
+    for version, (model, recorded) in enumerate(scores.items(), start=1):
+        if version > 1:
+            assert client.use_cases.definitions.version.increment(use_case).type_version == version
+        for score in recorded:
+            made = client.use_cases.create(use_case)
+            assert made.type_version == version
+            answered = dialect.set_properties(client, use_case, made.use_case_id, {"model_version": model, "region": "eu"})
+            assert (answered.use_case_id, answered.type_version) == (made.use_case_id, version)
+            dialect.score(client, use_case, made.use_case_id, quality, score)
+
     shown = dashboard(use_case)
     assert shown["type_version"] == 2
-    assert [event["version"] for event in shown["events"]] == [2]
-    assert shown["by_name"]["Response Quality"]["average"] == 4
+    assert [(event["kind"], event["version"]) for event in shown["events"]] == [("version", 2)]
+    check_kpi(shown["by_name"]["Response Quality"], scores["m-1"] + scores["m-2"], 4.0, 7)
+    for version, (model, recorded) in enumerate(scores.items(), start=1):
+        for filters in ({"property.model_version": model}, {"version": version}):
+            narrowed = dashboard(use_case, **filters)
+            assert narrowed["use_cases"]["total"] == len(recorded)
+            check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
 
 
-def test_definitions_are_listed_over_several_pages_read_changed_and_deleted(dialect, client, use_case):
-    for n in range(5):
-        made = client.use_cases.definitions.create(name=f"{use_case}-{n}", description=f"number {n}", logging_enabled=False)
-        assert (made.name, made.description, made.type_version, made.logging_enabled) == (f"{use_case}-{n}", f"number {n}", 1, False)
-        assert made.request_id
-    names = [item.name for item in client.use_cases.definitions.list(limit=2)]
-    assert [name for name in names if name.startswith(use_case)] == [f"{use_case}-{n}" for n in range(5)]
-    only = [item.name for item in client.use_cases.definitions.list(use_case_name=f"{use_case}-3")]
-    assert only == [f"{use_case}-3"]
-    changed = client.use_cases.definitions.update(f"{use_case}-1", description="changed")
-    assert changed.description == "changed"
-    assert client.use_cases.definitions.retrieve(f"{use_case}-1").description == "changed"
-    assert client.use_cases.definitions.delete(f"{use_case}-1").name == f"{use_case}-1"
-    with pytest.raises(dialect.package.NotFoundError):
-        client.use_cases.definitions.retrieve(f"{use_case}-1")
+def test_the_dashboard_follows_every_correction(dialect, client, use_case, dashboard):
+    quality = dialect.kpi_key(dialect.define_kpi(client, use_case, "Response Quality", "likert5", 4.0))
+    instances = [client.use_cases.create(use_case).use_case_id for _ in range(4)]
+    for instance, score in zip(instances, (1, 2, 3, 4)):
+        dialect.score(client, use_case, instance, quality, score)
+    check_kpi(dashboard(use_case)["by_name"]["Response Quality"], [1, 2, 3, 4], 4.0, 4)
+
+    dialect.score(client, use_case, instances[0], quality, 5)
+    check_kpi(dashboard(use_case)["by_name"]["Response Quality"], [5, 2, 3, 4], 4.0, 4)
+
+    dialect.clear(client, use_case, instances[1], quality)
+    shown = dashboard(use_case)
+    check_kpi(shown["by_name"]["Response Quality"], [5, 3, 4], 4.0, 4)
+    assert shown["use_cases"] == {"total": 4, "reviewed": 3, "reviewed_percentage": 75}
+
+    dialect.delete_instance(client, use_case, instances[2])
+    check_kpi(dashboard(use_case)["by_name"]["Response Quality"], [5, 4], 4.0, 3)
+
+    client.use_cases.definitions.kpis.delete(quality, use_case_name=use_case)
+    shown = dashboard(use_case)
+    assert shown["kpis"] == []
+    assert shown["use_cases"] == {"total": 3, "reviewed": 0, "reviewed_percentage": 0}
 
 
-def test_kpis_are_listed_over_several_pages_read_changed_and_deleted(dialect, client, use_case):
-    kpis = client.use_cases.definitions.kpis
-    made = [dialect.define_kpi(client, use_case, f"KPI {n} 50%", "percentage", 0.5, f"number {n}") for n in range(5)]
-    assert made[0].kpi_type == "percentage" and made[0].goal == 0.5 and made[0].request_id
-    if dialect.names_type:
-        assert isinstance(made[0].created_timestamp, datetime.datetime)
-    listed = [item.name for item in kpis.list(use_case, limit=2)]
-    assert listed == [f"KPI {n} 50%" for n in range(5)]
-    changed = kpis.update(dialect.kpi_key(made[2]), use_case_name=use_case, goal=0.75, description="changed")
-    assert (changed.goal, changed.description) == (0.75, "changed")
-    assert kpis.retrieve(dialect.kpi_key(made[2]), use_case_name=use_case).goal == 0.75
-    assert kpis.delete(dialect.kpi_key(made[4]), use_case_name=use_case).name == "KPI 4 50%"
-    assert len(list(kpis.list(use_case))) == 4
+def test_a_use_case_without_scores_has_a_dashboard(dialect, client, use_case, dashboard):
+    dialect.define_kpi(client, use_case, "Response Quality", "likert5", 4.0)
+    client.use_cases.create(use_case)
+    shown = dashboard(use_case)
+    assert shown["use_cases"] == {"total": 1, "reviewed": 0, "reviewed_percentage": 0}
+    kpi = shown["by_name"]["Response Quality"]
+    assert (kpi["count"], kpi["average"], kpi["reviewed"]["count"]) == (0, None, 0)
 
 
-def test_scores_are_listed_over_several_pages_replaced_and_cleared(dialect, client, use_case, dashboard):
-    keys = [dialect.kpi_key(dialect.define_kpi(client, use_case, f"K{n}", "number", 1)) for n in range(5)]
-    instance = client.use_cases.create(use_case).use_case_id
-    for n, kpi in enumerate(keys):
-        dialect.score(client, use_case, instance, kpi, n + 0.5)
-    dialect.score(client, use_case, instance, keys[0], 100)
-    items = list(dialect.scores(client, use_case, instance, limit=2))
-    assert [(item.kpi_name, item.score) for item in items] == [("K0", 100), ("K1", 1.5), ("K2", 2.5), ("K3", 3.5), ("K4", 4.5)]
-    assert items[0].kpi_type == "number"
-    assert isinstance(items[0].create_timestamp, datetime.datetime)
-    if dialect.name == "G1":
-        client.use_cases.kpis.delete(keys[1], use_case_id=instance)
-        client.use_cases.kpis.create(keys[2], use_case_id=instance, score=7)
-        client.use_cases.kpis.update(keys[3], use_case_id=instance)  # an empty body clears
-    else:
-        dialect.score(client, use_case, instance, keys[1], None)
-        dialect.score(client, use_case, instance, keys[2], 7)
-        client.use_cases.kpis.update(keys[3], **dialect.where(use_case, instance))
-    assert [item.kpi_name for item in dialect.scores(client, use_case, instance)] == ["K0", "K2", "K4"]
-    by_name = dashboard(use_case)["by_name"]
-    assert [by_name[f"K{n}"]["average"] for n in range(5)] == [100, None, 7, None, 4.5]
-    gone = dialect.delete_instance(client, use_case, instance)
-    assert gone.use_case_id == instance
-    assert dashboard(use_case)["use_cases"]["total"] == 0
-
-
-def test_the_async_client_does_the_same(dialect, url, key, use_case, dashboard):
-    async def flow():
-        async with dialect.async_client(url, key, max_retries=0) as client:
-            await client.use_cases.definitions.create(name=use_case, description="async")
-            naming = {"kpi_name": "Mood"} if dialect.name == "G4" else {"name": "Mood"}
-            kpi = await client.use_cases.definitions.kpis.create(use_case, description="", goal=3.0, kpi_type="likert7", **naming)
-            instances = await asyncio.gather(*(client.use_cases.create(use_case) for _ in range(20)))
-            await asyncio.gather(
-                *(
-                    client.use_cases.kpis.update(dialect.kpi_key(kpi), score=n % 7 + 1, **dialect.where(use_case, made.use_case_id))
-                    for n, made in enumerate(instances)
-                )
-            )
-
-    asyncio.run(flow())
-    mood = dashboard(use_case)["by_name"]["Mood"]
-    assert mood["count"] == 20
-    assert close(mood["average"], sum(n % 7 + 1 for n in range(20)) / 20)
+def test_the_summary_of_the_application_names_the_use_case(dialect, client, use_case):
+    deflection = dialect.kpi_key(dialect.define_kpi(client, use_case, "Deflection Rate", "boolean", 0.25))
+    for score in (True, False, False):
+        dialect.score(client, use_case, client.use_cases.create(use_case).use_case_id, deflection, score)
+    items, cursor = [], None
+    while True:
+        page = client.get("/api/v1/dashboard", cast_to=object, options={"params": {"cursor": cursor} if cursor else {}})
+        items += page["items"]
+        cursor = page.get("cursor")
+        if not cursor:
+            break
+    [mine] = [item for item in items if item["use_case_name"] == use_case]
+    assert mine["use_cases"]["total"] == 3
+    [kpi] = mine["kpis"]
+    assert kpi["count"] == 3
+    assert close(kpi["average"], 1 / 3)
