@@ -3,6 +3,7 @@
 import asyncio
 import datetime
 
+import httpx
 import pytest
 
 from recount import check_kpi
@@ -20,8 +21,11 @@ def test_the_package_under_test_is_the_published_version(dialect):
 
 
 def test_the_key_works_as_a_bearer_token_too(dialect, url, key, use_case):
-    headers = {"Authorization": f"Bearer {key}", "xProxy-api-key": ""}
-    with dialect.Client(base_url=url, api_key="unused", default_headers=headers, max_retries=0) as client:
+    def as_bearer(request):
+        request.headers["Authorization"] = f"Bearer {request.headers.pop('xProxy-api-key')}"
+
+    with httpx.Client(base_url=url, timeout=60, event_hooks={"request": [as_bearer]}) as http:
+        client = dialect.Client(base_url=url, api_key=key, max_retries=0, http_client=http)
         assert client.use_cases.definitions.create(name=use_case, description="").name == use_case
 
 
