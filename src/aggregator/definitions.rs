@@ -13,7 +13,7 @@ use super::protocol::{
     Address, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewKpi, Reply,
 };
 use super::{recovery, write};
-use crate::config::{FUTURE_MAX_MS, IDEMPOTENCY_KEPT_MS};
+use crate::config::IDEMPOTENCY_KEPT_MS;
 use crate::domain::calendar::{format_timestamp, slot_of};
 use crate::domain::kpi::{Direction, Kpi, KpiType, Rules, default_bucket_width};
 use crate::domain::names::KpiName;
@@ -202,7 +202,7 @@ impl Alone<'_> {
         let last_ms = self.kind.versions.last().map_or(0, |(_, started_ms)| *started_ms);
         if let Some(at_ms) = at_ms {
             // The first version stands for everything before the second, so only a rise bounds the next one from below.
-            if (self.kind.type_version > 1 && at_ms <= last_ms) || at_ms > self.now_ms + FUTURE_MAX_MS {
+            if (self.kind.type_version > 1 && at_ms <= last_ms) || at_ms > self.now_ms {
                 return Err(Refusal::new(
                     Code::InvalidTimestamp,
                     format!(

@@ -135,6 +135,10 @@ async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, bat
             }
         }
     }
+    // Should a sequence number be to blame, the next batch has others.
+    let mut position = core.position.get();
+    position.next_seq = position.next_seq.max(batch.next_seq);
+    core.position.set(position);
     Outcome::Failed
 }
 

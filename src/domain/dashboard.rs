@@ -331,7 +331,7 @@ fn number_distribution(base_width: f64, histogram: &Tally) -> Distribution {
     };
     // Shifting right divides by two and rounds down, for negative indexes too.
     let mut doublings = 0_u32;
-    while (high >> doublings) - (low >> doublings) >= NUMBER_BUCKETS_MAX {
+    while (high >> doublings).saturating_sub(low >> doublings) >= NUMBER_BUCKETS_MAX {
         doublings += 1;
     }
     let (low, high) = (low >> doublings, high >> doublings);
@@ -344,7 +344,7 @@ fn number_distribution(base_width: f64, histogram: &Tally) -> Distribution {
     let (mut below, mut above) = (0, 0);
     for (index, count) in &histogram.entries {
         let index = index >> doublings;
-        match usize::try_from(index - low).ok().map(|at| buckets.get_mut(at)) {
+        match usize::try_from(index.saturating_sub(low)).ok().map(|at| buckets.get_mut(at)) {
             None => below += count,
             Some(None) => above += count,
             Some(Some(bucket)) => bucket.count += count,
@@ -436,6 +436,17 @@ mod tests {
         assert_eq!(buckets.last(), Some(&bucket(960.0, 1000.0, 40)));
         assert_eq!(buckets.iter().map(|b| b.count).sum::<u64>(), 1000);
         assert_eq!(buckets.len(), 25);
+    }
+
+    #[test]
+    fn the_widest_spread_there_can_be_still_fits() {
+        // A width so small that the values lie beyond what an index can hold.
+        let mut scores = vec![-1e15; 50];
+        scores.extend(vec![1e15; 50]);
+        let buckets = number_buckets(1e-300, &scores);
+        assert!(buckets.len() <= 40, "{} buckets", buckets.len());
+        assert_eq!(buckets.iter().map(|b| b.count).sum::<u64>(), 100);
+        assert_eq!((buckets[0].count, buckets[buckets.len() - 1].count), (50, 50));
     }
 
     #[test]

@@ -181,4 +181,27 @@ mod tests {
         }
         assert!(checked > 20);
     }
+
+    #[test]
+    fn the_guard_ends_every_batch_but_the_next_one_of_the_current_epoch() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
+        database.execute_batch(include_str!("../../migrations/0001_core.sql")).unwrap();
+        database
+            .execute_batch(
+                "INSERT INTO use_case_types VALUES (7, 1, 'T', '', 1, 1, 'object', 0, 0, NULL); \
+                 INSERT INTO writer_state VALUES (7, 3, 10, 3, 0, 1, '{}')",
+            )
+            .unwrap();
+        // (type_no, epoch, batch_no)
+        let guard = |parameters: (f64, f64, f64)| {
+            database.query_row(include_str!("sql/guard.sql"), parameters, |row| row.get::<_, i64>(0))
+        };
+        assert_eq!(guard((7.0, 3.0, 11.0)), Ok(1));
+        for refused in
+            [(7.0, 2.0, 11.0), (7.0, 4.0, 11.0), (7.0, 3.0, 10.0), (7.0, 3.0, 12.0), (8.0, 3.0, 11.0)]
+        {
+            let error = guard(refused).unwrap_err().to_string();
+            assert!(error.contains(super::GUARD_FAILED), "{refused:?}: {error}");
+        }
+    }
 }

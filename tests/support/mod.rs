@@ -1,7 +1,7 @@
 //! What the tests against a running service share: a client for one application, and the oracle: plain SQL over the D1 file,
 //! which knows nothing of cells, epochs or objects.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,6 +41,15 @@ impl Service {
     }
 
     pub fn database(&self) -> Connection {
+        self.open_database(OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// To do to D1, behind the service's back, what another writer would.
+    pub fn writable_database(&self) -> Connection {
+        self.open_database(OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn open_database(&self, flags: OpenFlags) -> Connection {
         let folder = self.state_dir.join("v3/d1/miniflare-D1DatabaseObject");
         let file = std::fs::read_dir(&folder)
             .unwrap()
@@ -49,14 +58,10 @@ impl Service {
                 path.extension().is_some_and(|e| e == "sqlite") && !path.ends_with("metadata.sqlite")
             })
             .unwrap();
-        open_read_only(&file)
+        let connection = Connection::open_with_flags(&file, flags).unwrap();
+        connection.busy_timeout(Duration::from_secs(10)).unwrap();
+        connection
     }
-}
-
-fn open_read_only(file: &Path) -> Connection {
-    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
-    connection.busy_timeout(Duration::from_secs(10)).unwrap();
-    connection
 }
 
 /// A name that no other test uses.
