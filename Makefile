@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-sdk test-crash fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-sdk test-crash test-faults fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-api: ## API tests against real workerd
 
 test-crash: ## Ten kills of workerd in the middle of a write load
 	@scripts/test.sh crash
+
+test-faults: ## D1 that refuses, is slow, or commits and loses the connection
+	@scripts/test.sh faults
 
 test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY if set
 	@scripts/test.sh sdk

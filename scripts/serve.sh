@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Serves a build that exists: applies the migrations, runs `wrangler dev`, and ends everything it started when it ends.
-# PORT, STATE_DIR and ROOT_API_KEY must be set. wrangler's output goes to STATE_DIR/wrangler.log.
+# PORT, STATE_DIR and ROOT_API_KEY must be set; CONFIG may name another wrangler.toml. wrangler's output goes to STATE_DIR/wrangler.log.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
@@ -10,14 +10,15 @@ STATE_DIR="$(cd "$STATE_DIR" && pwd)"
 # In a file, not on the command line: a process list must not show the key.
 (umask 077 && printf 'ROOT_API_KEY=%s\n' "$ROOT_API_KEY" >"$STATE_DIR/vars.env")
 
-if ! wrangler d1 migrations apply DB --local --persist-to "$STATE_DIR" </dev/null >"$STATE_DIR/migrations.log" 2>&1; then
+CONFIG="${CONFIG:-$ROOT/wrangler.toml}"
+if ! wrangler d1 migrations apply DB --config "$CONFIG" --local --persist-to "$STATE_DIR" </dev/null >"$STATE_DIR/migrations.log" 2>&1; then
   tail -n 20 "$STATE_DIR/migrations.log" >&2
   fail "the migrations could not be applied"
 fi
 
 # A process group of its own: ending the group ends wrangler and every workerd that it started.
 set -m
-wrangler dev --port "$PORT" --ip 127.0.0.1 --inspector-port 0 --persist-to "$STATE_DIR" --env-file "$STATE_DIR/vars.env" \
+wrangler dev --config "$CONFIG" --port "$PORT" --ip 127.0.0.1 --inspector-port 0 --persist-to "$STATE_DIR" --env-file "$STATE_DIR/vars.env" \
   --test-scheduled --show-interactive-dev-session=false </dev/null >"$STATE_DIR/wrangler.log" 2>&1 &
 server=$!
 set +m

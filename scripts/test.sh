@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -62,6 +62,11 @@ fi
 if wanted crash; then
   header "Crash test"
   cargo test --quiet --test crash -- --nocapture
+fi
+
+if wanted faults; then
+  header "Fault tests"
+  cargo test --quiet --test faults -- --nocapture
 fi
 
 if wanted sdk; then

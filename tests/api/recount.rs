@@ -71,6 +71,53 @@ fn a_writer_that_was_overtaken_takes_over_anew_and_loses_nothing() {
     assert_eq!(check_against_recount(&app, "T"), 121);
 }
 
+#[test]
+fn definitions_may_change_while_scores_come_in() {
+    let app = app();
+    app.define("T", "Value $", "number", 10.0);
+    app.define("T", "Mood", "likert5", 3.0);
+    let kpis = "/api/v1/use_cases/definitions/T/kpis";
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for thread in 0..5 {
+            let (app, done) = (app.clone(), &done);
+            scope.spawn(move || {
+                let mut random = StdRng::seed_from_u64(thread);
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    let instance = format!("i{}", random.random_range(0..60));
+                    let kpi = ["Value $", "Mood", "Extra"][random.random_range(0..3)];
+                    let mut body = json!({"score": random.random_range(1..=5)});
+                    maybe_timestamp(&mut random, &mut body);
+                    let reply = app.score("T", &instance, kpi, &body);
+                    // A score waiting while its KPI is made anew as another type is checked against that.
+                    assert!([204, 404, 400].contains(&reply.status), "{}", reply.text);
+                }
+            });
+        }
+        for round in 0..6 {
+            app.define("T", "Extra", "likert10", 5.0);
+            app.put(&format!("{kpis}/Value%20%24"), &json!({"goal": round + 2, "bucket_width": round + 1}))
+                .ok();
+            app.put(&format!("{kpis}/Mood"), &json!({"kpi_type": "likert7", "direction": "lower_is_better"}))
+                .ok();
+            app.put(
+                &format!("{kpis}/Mood"),
+                &json!({"kpi_type": "likert5", "direction": "higher_is_better"}),
+            )
+            .ok();
+            app.post("/api/v1/use_cases/definitions/T/increment_version", &json!({})).ok();
+            app.delete(&format!("{kpis}/Extra")).ok();
+            app.put(&format!("{kpis}/Mood"), &json!({"kpi_type": "boolean", "goal": 0.5})).refused(
+                409,
+                "scores_incompatible",
+                "boolean",
+            );
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(check_against_recount(&app, "T") > 60);
+}
+
 /// Writes, replacements, moves, clears, deletions, bulk, properties: over few instances, so that they meet.
 fn work(app: &App, random: &mut StdRng, steps: usize) {
     for _ in 0..steps {

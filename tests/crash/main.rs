@@ -3,26 +3,26 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
 
+#[path = "../support/running.rs"]
+mod running;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
+use running::Running;
 use serde_json::{Value, json};
-use support::{App, Service, check_against_recount};
+use support::{App, check_against_recount};
 
 const KILLS: u64 = 10;
 const WRITERS: u64 = 6;
-const ROOT_KEY: &str = "root-key-of-the-crash-test";
 const USE_CASE: &str = "Crash";
 
 /// A score as it was last acknowledged, or (where no answer came) the two that it may be.
@@ -34,56 +34,6 @@ enum Expected {
 
 type Ledger = Arc<Mutex<HashMap<(String, String), Expected>>>;
 
-struct Running {
-    script: Child,
-    service: Service,
-}
-
-impl Running {
-    fn start(state_dir: &Path) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/serve.sh"))
-            .env("PORT", port.to_string())
-            .env("STATE_DIR", state_dir)
-            .env("ROOT_API_KEY", ROOT_KEY)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(script.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.trim().strip_prefix("READY ").expect("the service did not start").to_owned();
-        let service = Service { url, root_key: ROOT_KEY.into(), state_dir: state_dir.into() };
-        Self { script, service }
-    }
-
-    /// Kills workerd, wrangler and the script at once, without a warning.
-    fn kill(mut self) {
-        let mut pids = descendants(self.script.id());
-        pids.push(self.script.id());
-        for pid in pids {
-            let _ = Command::new("kill").args(["-9", &pid.to_string()]).stderr(Stdio::null()).status();
-        }
-        let _ = self.script.wait();
-    }
-}
-
-/// All processes below one, by their parents.
-fn descendants(root: u32) -> Vec<u32> {
-    let mut parents = HashMap::new();
-    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Ok(pid) = entry.file_name().to_string_lossy().parse::<u32>() else { continue };
-        let Ok(stat) = std::fs::read_to_string(entry.path().join("stat")) else { continue };
-        // "pid (name) state parent …"; the name may hold spaces.
-        let parent =
-            stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
-        parents.insert(pid, parent.unwrap_or(0));
-    }
-    let below = |pid: u32| {
-        std::iter::successors(Some(pid), |pid| parents.get(pid).copied()).skip(1).any(|p| p == root)
-    };
-    parents.keys().copied().filter(|pid| below(*pid)).collect()
-}
-
 #[test]
 fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
     let state_dir = std::env::temp_dir().join(support::unique("edge-kpi-lost"));
@@ -92,7 +42,7 @@ fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
     let databases = state_dir.join("v3/d1");
     let (old_objects, old_databases) = (state_dir.join("old-do"), state_dir.join("old-d1"));
 
-    let running = Running::start(&state_dir);
+    let running = Running::start(&state_dir, None);
     let app = running.service.application();
     app.define(USE_CASE, "Value", "number", 10.0);
     app.define(USE_CASE, "Mood", "likert5", 3.0);
@@ -102,21 +52,21 @@ fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
     copy(&databases, &old_databases);
 
     let with = |running: &Running| App { service: running.service.clone(), ..app.clone() };
-    let running = Running::start(&state_dir);
+    let running = Running::start(&state_dir, None);
     fill(&with(&running), 30..120);
     check_against_recount(&with(&running), USE_CASE);
     running.kill();
 
     // The object's storage is gone.
     std::fs::remove_dir_all(&objects).unwrap();
-    let running = Running::start(&state_dir);
+    let running = Running::start(&state_dir, None);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 240);
     running.kill();
 
     // The object's storage is older than D1.
     std::fs::remove_dir_all(&objects).unwrap();
     copy(&old_objects, &objects);
-    let running = Running::start(&state_dir);
+    let running = Running::start(&state_dir, None);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 240);
     fill(&with(&running), 100..130);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 260);
@@ -125,7 +75,7 @@ fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
     // D1 is older than the object's storage.
     std::fs::remove_dir_all(&databases).unwrap();
     copy(&old_databases, &databases);
-    let running = Running::start(&state_dir);
+    let running = Running::start(&state_dir, None);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 120);
     fill(&with(&running), 50..70);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 140);
@@ -162,7 +112,7 @@ fn no_acknowledged_write_is_lost_and_none_counts_twice_when_everything_is_killed
     let mut app: Option<App> = None;
     let mut acknowledged = 0;
     for round in 0..=KILLS {
-        let running = Running::start(&state_dir);
+        let running = Running::start(&state_dir, None);
         let current = match &app {
             Some(known) => App { service: running.service.clone(), ..known.clone() },
             None => {

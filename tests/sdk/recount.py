@@ -1,7 +1,14 @@
-"""What a dashboard has to show for scores that a test recorded, computed from those scores alone."""
+"""What a dashboard has to show for scores that a test recorded, computed from those scores alone, and other comparisons."""
 
+import datetime
 import math
 import statistics
+
+
+def recent(moment):
+    """Parsed, with a time zone, and of these minutes (clocks of two machines may differ a little)."""
+    age = datetime.datetime.now(datetime.timezone.utc) - moment
+    return abs(age) < datetime.timedelta(minutes=5)
 
 
 def close(shown, expected, relative=1e-9):

@@ -4,30 +4,27 @@ import datetime
 
 import pytest
 
+from recount import recent
+
 # What a team may call a KPI; the first two generations put it into the path as it is.
 NAMES = [
     "Conversion $ Value",
     "50% off accepted",
     "Under 100%",
     "%",
-    "Größe & Qualität (1/2)".replace("/", " of "),
+    "Größe & Qualität (1 of 2)",
     "a+b=c; d,e:f@g~h!i*j'k",
     "顧客満足度",
     'quoted "twice"',
 ]
 
 
-def recent(moment):
-    """Parsed, with a time zone, and of these minutes (clocks of two machines may differ a little)."""
-    age = datetime.datetime.now(datetime.timezone.utc) - moment
-    return abs(age) < datetime.timedelta(minutes=5)
-
-
 def test_definitions_are_listed_over_several_pages_read_changed_and_deleted(dialect, client, use_case):
     definitions = client.use_cases.definitions
     for n in range(5):
         made = definitions.create(name=f"{use_case}-{n}", description=f"number {n}", logging_enabled=False)
-        assert (made.name, made.description, made.type_version, made.logging_enabled) == (f"{use_case}-{n}", f"number {n}", 1, False)
+        assert (made.name, made.description) == (f"{use_case}-{n}", f"number {n}")
+        assert (made.type_version, made.logging_enabled) == (1, False)
         assert made.limit_config is None
         assert isinstance(made.request_id, str) and made.request_id
     items = [item for item in definitions.list(limit=2) if item.name.startswith(use_case)]
@@ -120,8 +117,8 @@ def test_lists_turn_round_on_request(dialect, client, use_case):
         dialect.define_kpi(client, use_case, f"K{n}", "number", 1)
     kpis = client.use_cases.definitions.kpis
     for limit in (2, 100):
-        assert [item.name for item in kpis.list(use_case, limit=limit, sort_ascending=True)] == ["K0", "K1", "K2", "K3", "K4"]
-        assert [item.name for item in kpis.list(use_case, limit=limit, sort_ascending=False)] == ["K4", "K3", "K2", "K1", "K0"]
+        for ascending, names in (True, ["K0", "K1", "K2", "K3", "K4"]), (False, ["K4", "K3", "K2", "K1", "K0"]):
+            assert [item.name for item in kpis.list(use_case, limit=limit, sort_ascending=ascending)] == names
 
 
 def test_the_fields_that_only_newer_models_have_are_filled(dialect, client, use_case):
@@ -138,7 +135,10 @@ def test_the_fields_that_only_newer_models_have_are_filled(dialect, client, use_
     assert read.kpi_id == made.kpi_id
 
 
-@pytest.mark.parametrize("kpi_type, goal", [("boolean", 0.5), ("number", -2.5), ("percentage", 0.3), ("likert5", 5), ("likert7", 6), ("likert10", 9.5)])
+GOALS = {"boolean": 0.5, "number": -2.5, "percentage": 0.3, "likert5": 5, "likert7": 6, "likert10": 9.5}
+
+
+@pytest.mark.parametrize("kpi_type, goal", GOALS.items())
 def test_every_kpi_type_parses(dialect, client, use_case, kpi_type, goal):
     made = dialect.define_kpi(client, use_case, "Any", kpi_type, goal)
     assert (made.kpi_type, made.goal) == (kpi_type, goal)

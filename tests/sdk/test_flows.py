@@ -1,5 +1,7 @@
 """The flows of three GenAI teams, through the SDK as published; the dashboard has to show what was recorded, to the number."""
 
+import pytest
+
 from recount import check_kpi, close, percentage, same_percentage
 
 
@@ -65,7 +67,9 @@ def test_an_image_ad_records_clicks_and_what_they_are_worth(dialect, client, use
     assert [bucket["count"] for bucket in buckets] == [1, 0, 0, 1, 1]
 
 
-def test_a_content_generator_compares_its_models_by_a_property_and_by_version(dialect, client, use_case, dashboard):
+@pytest.fixture
+def two_models(dialect, client, use_case):
+    """A content generator that changed its model, and its version with it: the scores by model."""
     quality = dialect.kpi_key(dialect.define_kpi(client, use_case, "Response Quality", "likert5", 4.0))
     scores = {"m-1": [3, 3.5, 2], "m-2": [5, 4, 4.5, 5]}
     for version, (model, recorded) in enumerate(scores.items(), start=1):
@@ -77,16 +81,29 @@ def test_a_content_generator_compares_its_models_by_a_property_and_by_version(di
             answered = dialect.set_properties(client, use_case, made.use_case_id, {"model_version": model, "region": "eu"})
             assert (answered.use_case_id, answered.type_version) == (made.use_case_id, version)
             dialect.score(client, use_case, made.use_case_id, quality, score)
+    return scores
 
+
+def test_a_content_generator_records_quality_over_two_versions(two_models, use_case, dashboard):
     shown = dashboard(use_case)
     assert shown["type_version"] == 2
     assert [(event["kind"], event["version"]) for event in shown["events"]] == [("version", 2)]
-    check_kpi(shown["by_name"]["Response Quality"], scores["m-1"] + scores["m-2"], 4.0, 7)
-    for version, (model, recorded) in enumerate(scores.items(), start=1):
-        for filters in ({"property.model_version": model}, {"version": version}):
-            narrowed = dashboard(use_case, **filters)
-            assert narrowed["use_cases"]["total"] == len(recorded)
-            check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
+    check_kpi(shown["by_name"]["Response Quality"], two_models["m-1"] + two_models["m-2"], 4.0, 7)
+    assert shown["by_name"]["Response Quality"]["display"] == "3.86 / 5.00 (Goal: 4.00)"
+    for version, recorded in enumerate(two_models.values(), start=1):
+        narrowed = dashboard(use_case, version=version)
+        assert narrowed["filters"]["version"] == version
+        assert narrowed["use_cases"]["total"] == len(recorded)
+        check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
+
+
+def test_a_content_generator_compares_its_models_by_a_property(two_models, use_case, dashboard):
+    for model, recorded in two_models.items():
+        narrowed = dashboard(use_case, **{"property.model_version": model, "property.region": "eu"})
+        assert narrowed["filters"]["properties"] == {"model_version": model, "region": "eu"}
+        assert narrowed["use_cases"]["total"] == len(recorded)
+        check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
+    assert dashboard(use_case, **{"property.region": "us"})["use_cases"]["total"] == 0
 
 
 def test_the_dashboard_follows_every_correction(dialect, client, use_case, dashboard):

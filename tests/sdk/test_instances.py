@@ -4,7 +4,7 @@ import datetime
 
 import pytest
 
-from test_definitions import recent
+from recount import recent
 
 
 @pytest.fixture
@@ -24,7 +24,8 @@ def test_an_instance_is_made_read_and_deleted(dialect, client, use_case):
     assert made.use_case_id.startswith("uc_")
     assert (made.type_version, made.limit_id, made.use_case_name) == (1, None, use_case)
     assert client.use_cases.create(use_case).use_case_id != made.use_case_id
-    for answer in (dialect.instance(client, use_case, made.use_case_id), dialect.delete_instance(client, use_case, made.use_case_id)):
+    for act in (dialect.instance, dialect.delete_instance):
+        answer = act(client, use_case, made.use_case_id)
         assert (answer.use_case_id, answer.use_case_name, answer.type_version) == (made.use_case_id, use_case, 1)
     with pytest.raises(dialect.package.NotFoundError):
         dialect.instance(client, use_case, made.use_case_id)
@@ -43,7 +44,7 @@ def test_an_instance_keeps_the_version_that_it_was_made_with(dialect, client, us
 def test_an_id_of_the_clients_own_names_one_instance(dialect, client, use_case, dashboard):
     client.use_cases.definitions.create(name=use_case, description="")
     wanted = f"user:{use_case}@eu+1="
-    # Only the newest SDK has an argument for it.
+    # Only the newest SDK has an argument for it, which it sends in the query.
     own = {"use_case_id": wanted} if dialect.name == "G4" else {"extra_body": {"use_case_id": wanted}}
     assert [client.use_cases.create(use_case, **own).use_case_id for _ in range(2)] == [wanted] * 2
     assert dialect.instance(client, use_case, wanted).use_case_id == wanted
