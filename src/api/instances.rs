@@ -18,7 +18,12 @@ use crate::storage::instances::{self as store, Filter, Instance};
 pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let use_case_name = context.use_case_name()?;
     let fields = context.body.object()?;
-    let chosen = fields.text("use_case_id", 10_000)?.map(parse_instance_id).transpose()?;
+    // G4 sends the id as a query parameter.
+    let chosen = match fields.text("use_case_id", 10_000)? {
+        Some(id) => Some(id),
+        None => context.query.get("use_case_id"),
+    };
+    let chosen = chosen.map(parse_instance_id).transpose()?;
     let version = match fields.integer("version")? {
         Some(version) => Some(version),
         None => context.version_header()?,

@@ -76,7 +76,7 @@ impl Query {
         let ascending = self.flag("sort_ascending")?.unwrap_or(true);
         let after = self
             .cursor(list, ascending)?
-            .map(|key| key.parse::<i64>().map_err(|_| invalid_cursor()))
+            .map(|key| key.parse::<i64>().map_err(|_| invalid_cursor(self.get("cursor").unwrap_or_default())))
             .transpose()?;
         Ok(Page { after, ascending, limit: self.limit(PAGE_ITEMS_MAX)? })
     }
@@ -84,12 +84,12 @@ impl Query {
     /// The key in the cursor, if there is one.
     pub fn cursor(&self, list: &str, ascending: bool) -> Result<Option<String>, Refusal> {
         let Some(text) = self.get("cursor") else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor())?;
-        let decoded = String::from_utf8(bytes).map_err(|_| invalid_cursor())?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid_cursor(text))?;
+        let decoded = String::from_utf8(bytes).map_err(|_| invalid_cursor(text))?;
         decoded
             .strip_prefix(&cursor_prefix(list, ascending))
             .map(|key| Some(key.to_owned()))
-            .ok_or_else(invalid_cursor)
+            .ok_or_else(|| invalid_cursor(text))
     }
 }
 
@@ -118,10 +118,13 @@ fn cursor_prefix(list: &str, ascending: bool) -> String {
     format!("1{}{list}:", if ascending { 'a' } else { 'd' })
 }
 
-fn invalid_cursor() -> Refusal {
+fn invalid_cursor(text: &str) -> Refusal {
     Refusal::new(
         Code::InvalidCursor,
-        "the cursor is not one that this list gave out for the same sort order; start again without it",
+        format!(
+            "cursor {} is not one that this list gave out for the same sort order; start again without it",
+            shown(text)
+        ),
     )
 }
 

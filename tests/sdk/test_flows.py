@@ -97,15 +97,6 @@ def test_a_content_generator_records_quality_over_two_versions(two_models, use_c
         check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
 
 
-def test_a_content_generator_compares_its_models_by_a_property(two_models, use_case, dashboard):
-    for model, recorded in two_models.items():
-        narrowed = dashboard(use_case, **{"property.model_version": model, "property.region": "eu"})
-        assert narrowed["filters"]["properties"] == {"model_version": model, "region": "eu"}
-        assert narrowed["use_cases"]["total"] == len(recorded)
-        check_kpi(narrowed["by_name"]["Response Quality"], recorded, 4.0, len(recorded))
-    assert dashboard(use_case, **{"property.region": "us"})["use_cases"]["total"] == 0
-
-
 def test_the_dashboard_follows_every_correction(dialect, client, use_case, dashboard):
     quality = dialect.kpi_key(dialect.define_kpi(client, use_case, "Response Quality", "likert5", 4.0))
     instances = [client.use_cases.create(use_case).use_case_id for _ in range(4)]
