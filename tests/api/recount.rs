@@ -40,38 +40,6 @@ fn after_concurrent_random_writes_the_dashboard_equals_the_recount() {
 }
 
 #[test]
-fn a_writer_that_was_overtaken_takes_over_anew_and_loses_nothing() {
-    let app = app();
-    app.define("T", "Mood", "likert5", 3.0);
-    let type_no: i64 = {
-        app.score("T", "first", "Mood", &json!({"score": 1})).ok();
-        let database = app.service.database();
-        let sql = "SELECT type_no FROM instances x JOIN applications a USING (application_no) WHERE a.application_id = ?1";
-        database.query_row(sql, [&app.id], |row| row.get(0)).unwrap()
-    };
-    std::thread::scope(|scope| {
-        for thread in 0..6 {
-            let app = app.clone();
-            scope.spawn(move || {
-                for n in 0..60 {
-                    app.score("T", &format!("i{thread}-{}", n % 20), "Mood", &json!({"score": n % 5 + 1}))
-                        .ok();
-                }
-            });
-        }
-        // As if an object of the same name had started elsewhere, again and again.
-        let database = app.service.writable_database();
-        for _ in 0..20 {
-            database
-                .execute("UPDATE writer_state SET epoch = epoch + 1 WHERE type_no = ?1", [type_no])
-                .unwrap();
-            app.dashboard("T");
-        }
-    });
-    assert_eq!(check_against_recount(&app, "T"), 121);
-}
-
-#[test]
 fn definitions_may_change_while_scores_come_in() {
     let app = app();
     app.define("T", "Value $", "number", 10.0);

@@ -67,6 +67,7 @@ fn faults_of_the_database_lose_nothing_and_count_nothing_twice() {
         a_key_makes_an_increment_safe_to_repeat(app);
         scores_survive_every_kind_of_fault(app);
         definitions_survive_lost_answers(app);
+        an_overtaken_writer_takes_over_anew(app);
     });
 }
 
@@ -170,5 +171,33 @@ fn definitions_survive_lost_answers(app: &App) {
     let shown = app.dashboard("T");
     assert_eq!(kpi(&shown, "K5")["goal"], 20.0);
     assert_eq!(kpi(&shown, "Mood")["goal"], 4.0);
+    check_against_recount(app, "T");
+}
+
+/// As if an object of the same name had started elsewhere, again and again. The test writes into D1's file beside the service,
+/// which may find it locked then: one more fault.
+fn an_overtaken_writer_takes_over_anew(app: &App) {
+    let database = support::open(&app.service.database_file(), rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            scope.spawn(move || {
+                for n in 0..40 {
+                    let body = json!({"score": n % 5 + 1});
+                    let instance = format!("overtaken-{thread}-{}", n % 10);
+                    let answered = (0..200).any(|_| app.score("T", &instance, "Mood", &body).status == 204);
+                    assert!(answered);
+                }
+            });
+        }
+        for _ in 0..20 {
+            // Reads keep the rises of the epoch apart.
+            app.get("/api/v1/dashboard/T");
+            // All types: the object in question is among them.
+            if let Err(error) = database.execute("UPDATE writer_state SET epoch = epoch + 1", []) {
+                assert!(error.to_string().contains("locked"), "{error}");
+            }
+        }
+    });
+    drop(database);
     check_against_recount(app, "T");
 }

@@ -1,7 +1,7 @@
 //! What the tests against a running service share: a client for one application, and the oracle: plain SQL over the D1 file,
 //! which knows nothing of cells, epochs or objects.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -41,27 +41,25 @@ impl Service {
     }
 
     pub fn database(&self) -> Connection {
-        self.open_database(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        open(&self.database_file(), OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
-    /// To do to D1, behind the service's back, what another writer would.
-    pub fn writable_database(&self) -> Connection {
-        self.open_database(OpenFlags::SQLITE_OPEN_READ_WRITE)
-    }
-
-    fn open_database(&self, flags: OpenFlags) -> Connection {
+    pub fn database_file(&self) -> PathBuf {
         let folder = self.state_dir.join("v3/d1/miniflare-D1DatabaseObject");
-        let file = std::fs::read_dir(&folder)
+        std::fs::read_dir(&folder)
             .unwrap()
             .map(|entry| entry.unwrap().path())
             .find(|path| {
                 path.extension().is_some_and(|e| e == "sqlite") && !path.ends_with("metadata.sqlite")
             })
-            .unwrap();
-        let connection = Connection::open_with_flags(&file, flags).unwrap();
-        connection.busy_timeout(Duration::from_secs(10)).unwrap();
-        connection
+            .unwrap()
     }
+}
+
+pub fn open(file: &Path, flags: OpenFlags) -> Connection {
+    let connection = Connection::open_with_flags(file, flags).unwrap();
+    connection.busy_timeout(Duration::from_secs(10)).unwrap();
+    connection
 }
 
 /// A name that no other test uses.
