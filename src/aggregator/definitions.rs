@@ -336,6 +336,7 @@ impl Alone<'_> {
                 // A type that is gone after its own deletion: that took effect.
                 recovery::Resolved::Gone => return Ok(None),
                 recovery::Resolved::DidNot => {}
+                recovery::Resolved::Overtaken => break,
             }
         }
         Err(unavailable().into())

@@ -32,7 +32,11 @@ pub async fn load(core: &Core, address: &Address) -> Result<(), Trouble> {
 /// What became of a batch whose answer was lost.
 pub enum Resolved {
     TookEffect,
+    /// And nothing else did since: it may be sent again as it is.
     DidNot,
+    /// Another writer's batches came between: what this one was worked out from (old values of increments, definitions,
+    /// idempotency keys) may no longer hold.
+    Overtaken,
     Gone,
 }
 
@@ -44,7 +48,8 @@ pub async fn resolve(core: &Core, address: &Address, id: BatchId) -> Result<Reso
         Some(writer) if writer.batch_no == id.batch_no && writer.batch_epoch == id.epoch => {
             Resolved::TookEffect
         }
-        Some(_) => Resolved::DidNot,
+        Some(writer) if writer.batch_no + 1 == id.batch_no => Resolved::DidNot,
+        Some(_) => Resolved::Overtaken,
     })
 }
 

@@ -128,7 +128,7 @@ async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, bat
         match recovery::resolve(core, address, id).await {
             Ok(recovery::Resolved::TookEffect) => return where_now(core, kind, &batch.instances).await,
             Ok(recovery::Resolved::DidNot) => {}
-            Ok(recovery::Resolved::Gone) => return Outcome::Failed,
+            Ok(recovery::Resolved::Overtaken | recovery::Resolved::Gone) => return Outcome::Failed,
             Err(error) => {
                 report("resolve a batch", address, &error);
                 return Outcome::Failed;

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::answer::Answer;
 use super::query::cut;
+use super::types::address_of;
 use super::{Context, storage_failed};
 use crate::aggregator::protocol::{Command, Difference, Query, Reconcile, ReconcileReport};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
@@ -31,7 +32,8 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
         .await
         .map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "overview", |kind| kind.type_no);
-    let asked = found.iter().map(|kind| context.command(&kind.name, Command::Headline(query.clone())));
+    let asked =
+        found.iter().map(|kind| context.call(address_of(kind), Command::Headline(query.clone())));
     let mut items = Vec::with_capacity(found.len());
     for reply in join_all(asked).await {
         match reply {

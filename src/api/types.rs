@@ -122,7 +122,8 @@ impl Context<'_> {
         Ok(address)
     }
 
-    async fn call(&self, address: Address, command: Command) -> Reply {
+    /// Has a known object carry a command out.
+    pub async fn call(&self, address: Address, command: Command) -> Reply {
         client::call(self.env, &Call { address, now_ms: self.now_ms, command }).await
     }
 }

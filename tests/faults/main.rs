@@ -68,6 +68,7 @@ fn faults_of_the_database_lose_nothing_and_count_nothing_twice() {
         scores_survive_every_kind_of_fault(app);
         definitions_survive_lost_answers(app);
         an_overtaken_writer_takes_over_anew(app);
+        an_overtaken_writer_does_not_write_over_the_other_one(app);
     });
 }
 
@@ -200,4 +201,65 @@ fn an_overtaken_writer_takes_over_anew(app: &App) {
     });
     drop(database);
     check_against_recount(app, "T");
+}
+
+/// As if another object had also written in between: what it added must be there, and every increment once, too.
+fn an_overtaken_writer_does_not_write_over_the_other_one(app: &App) {
+    const RISES: u32 = 12;
+    const OTHER: f64 = 1000.0;
+    let before = app.post(INCREMENT, &json!({"by": 0})).ok()["score"].as_f64().unwrap();
+    let mut database =
+        support::open(&app.service.database_file(), rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
+    let mut rises = 0;
+    std::thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            increment_all(app, |app, key| {
+                (0..200).any(|_| {
+                    let body = Some(json!({"by": 1}).to_string());
+                    app.send("POST", INCREMENT, body, &[("Idempotency-Key", key)]).status == 200
+                })
+            })
+        });
+        while rises < RISES && !clients.is_finished() {
+            app.get("/api/v1/dashboard/T");
+            match write_as_another_object(&mut database, &app.id, OTHER) {
+                Ok(()) => rises += 1,
+                Err(error) => assert!(error.to_string().contains("locked"), "{error}"),
+            }
+        }
+        assert_eq!(clients.join().unwrap(), 100);
+    });
+    drop(database);
+    assert!(rises > 2, "{rises}");
+    let after = app.post(INCREMENT, &json!({"by": 0})).ok()["score"].as_f64().unwrap();
+    assert_eq!(after - before, 100.0 + OTHER * f64::from(rises), "{rises} rises");
+    check_against_recount(app, "T");
+}
+
+/// A batch of a second object: it takes the next epoch and the next number, adds to the score, and leaves its outbox.
+fn write_as_another_object(
+    database: &mut rusqlite::Connection,
+    application_id: &str,
+    by: f64,
+) -> rusqlite::Result<()> {
+    let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let (type_no, instance_no, kpi_no, slot): (i64, i64, i64, i64) = transaction.query_row(
+        "SELECT s.type_no, s.instance_no, s.kpi_no, s.timestamp_ms / 900000 FROM scores s \
+         JOIN instances x USING (type_no, instance_no) JOIN kpis k USING (kpi_no) \
+         JOIN applications a USING (application_no) \
+         WHERE a.application_id = ?1 AND x.use_case_id = 'i' AND k.name = 'N'",
+        [application_id],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    )?;
+    let touched = json!({"cells": [[kpi_no, slot, slot]]}).to_string();
+    transaction.execute(
+        "UPDATE writer_state SET epoch = epoch + 1, batch_no = batch_no + 1, batch_epoch = epoch + 1, touched = ?2 \
+         WHERE type_no = ?1",
+        (type_no, touched),
+    )?;
+    transaction.execute(
+        "UPDATE scores SET score = score + ?4 WHERE type_no = ?1 AND instance_no = ?2 AND kpi_no = ?3",
+        (type_no, instance_no, kpi_no, by),
+    )?;
+    transaction.commit()
 }
