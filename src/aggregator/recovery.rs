@@ -263,16 +263,13 @@ async fn count_instances(
 ) -> Result<BTreeMap<(i64, i64), InstanceCell>, Trouble> {
     let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
     let mut counted: BTreeMap<(i64, i64), InstanceCell> = BTreeMap::new();
-    for (from, to) in runs(slots) {
-        for (slot, version, kpi_no, count) in
-            recount::instances(&core.database, kind.type_no, from, to, &live).await?
-        {
-            let cell = counted.entry((version, slot)).or_default();
-            match kpi_no {
-                0 => cell.instances = count,
-                -1 => cell.reviewed = count,
-                kpi_no => cell.reviewed_by_kpi.add(kpi_no, count),
-            }
+    let seen = recount::instances(&core.database, kind.type_no, &runs(slots), &live).await?;
+    for (slot, version, kpi_no, count) in seen {
+        let cell = counted.entry((version, slot)).or_default();
+        match kpi_no {
+            0 => cell.instances = count,
+            -1 => cell.reviewed = count,
+            kpi_no => cell.reviewed_by_kpi.add(kpi_no, count),
         }
     }
     Ok(counted)

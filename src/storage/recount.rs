@@ -81,25 +81,32 @@ fn page(type_no: i64, span: &Span) -> Statement {
 /// `(slot, version, kpi_no, count)`: kpi_no 0 counts all instances, −1 those with any live score.
 pub type InstancesSeen = (i64, i64, i64, u64);
 
-/// Instances created in the slots `[from_slot, to_slot)`.
+/// Instances created in these runs of slots, `[from_slot, to_slot)` each; all in one call, or a few.
 pub async fn instances(
     database: &Database,
     type_no: i64,
-    from_slot: i64,
-    to_slot: i64,
+    runs: &[(i64, i64)],
     live_kpis: &[i64],
 ) -> Result<Vec<InstancesSeen>, StorageError> {
-    database
-        .json(Statement::new(
+    let live = text(&json_of(live_kpis));
+    let statement = |(from_slot, to_slot): &(i64, i64)| {
+        Statement::new(
             include_str!("sql/recount_instances.sql"),
             vec![
                 integer(type_no),
                 integer(from_slot << SEQUENCE_BITS),
                 integer(to_slot << SEQUENCE_BITS),
-                text(&json_of(live_kpis)),
+                live.clone(),
             ],
-        ))
-        .await
+        )
+    };
+    let mut all = Vec::new();
+    for chunk in runs.chunks(STATEMENTS_MAX) {
+        for answer in database.batch(chunk.iter().map(statement).collect()).await? {
+            all.extend(answer.json::<Vec<InstancesSeen>>()?);
+        }
+    }
+    Ok(all)
 }
 
 /// The first slot at or after `slot` in which an instance was created.
