@@ -5,6 +5,11 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
 
+# Else the health check below would be answered by whatever listens there.
+if (exec 3<>"/dev/tcp/127.0.0.1/$PORT") 2>/dev/null; then
+  fail "port $PORT is in use: end what listens there, or set PORT to another"
+fi
+
 mkdir -p "$STATE_DIR"
 STATE_DIR="$(cd "$STATE_DIR" && pwd)"
 # In a file, not on the command line: a process list must not show the key.
