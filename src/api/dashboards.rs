@@ -32,8 +32,7 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
         .await
         .map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "overview", |kind| kind.type_no);
-    let asked =
-        found.iter().map(|kind| context.call(address_of(kind), Command::Headline(query.clone())));
+    let asked = found.iter().map(|kind| context.call(address_of(kind), Command::Headline(query.clone())));
     let mut items = Vec::with_capacity(found.len());
     for reply in join_all(asked).await {
         match reply {
