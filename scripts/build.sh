@@ -5,10 +5,11 @@ set -euo pipefail
 cd "$ROOT"
 
 stamp=build/.stamp
+log="$TOOLS/logs/build.log"
 wanted="$(find src Cargo.toml Cargo.lock -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "Building the Worker (a few minutes the first time)"
-  "$WORKER_BUILD" --release >"${BUILD_LOG:=$TOOLS/logs/build.log}" 2>&1 || { tail -n 40 "$BUILD_LOG" >&2; fail "the build failed; the whole output is in $BUILD_LOG"; }
+  "$WORKER_BUILD" --release >"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "the build failed; the whole output is in $log"; }
   echo "$wanted" >"$stamp"
 fi
 raw=$(stat -c %s build/index_bg.wasm)
