@@ -223,6 +223,27 @@ impl InstanceCell {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Counts an instance that holds scores of these KPIs (each named once).
+    pub fn add(&mut self, kpis: &[i64]) {
+        self.instances += 1;
+        self.reviewed += u64::from(!kpis.is_empty());
+        for kpi_no in kpis {
+            self.reviewed_by_kpi.add(*kpi_no, 1);
+        }
+    }
+
+    /// Takes such an instance out. False if it can't have been in: then the cell must be recounted.
+    #[must_use]
+    pub fn remove(&mut self, kpis: &[i64]) -> bool {
+        let mut consistent = self.instances > 0 && (kpis.is_empty() || self.reviewed > 0);
+        self.instances = self.instances.saturating_sub(1);
+        self.reviewed = self.reviewed.saturating_sub(u64::from(!kpis.is_empty()));
+        for kpi_no in kpis {
+            consistent &= self.reviewed_by_kpi.remove(*kpi_no);
+        }
+        consistent
+    }
 }
 
 #[cfg(test)]

@@ -9,4 +9,5 @@ pub mod double_double;
 pub mod kpi;
 pub mod names;
 pub mod refusal;
+pub mod segments;
 pub mod tally;

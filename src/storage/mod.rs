@@ -6,6 +6,8 @@
 
 pub mod accounts;
 pub mod definitions;
+pub mod events;
+pub mod filtered;
 pub mod instances;
 pub mod jobs;
 pub mod recount;
@@ -149,12 +151,20 @@ fn describe(error: &worker::Error) -> String {
 
 #[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
+    fn migrate(database: &rusqlite::Connection) {
+        for migration in
+            [include_str!("../../migrations/0001_core.sql"), include_str!("../../migrations/0002_analysis.sql")]
+        {
+            database.execute_batch(migration).unwrap();
+        }
+    }
+
     /// How SQLite goes about each longer statement. Without statistics it may well drive a join from the wrong side, and then
     /// every score costs a scan of its type; CROSS JOIN keeps it from that, and this test keeps the CROSS JOINs.
     #[test]
     fn every_statement_finds_its_rows_by_key() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
-        database.execute_batch(include_str!("../../migrations/0001_core.sql")).unwrap();
+        migrate(&database);
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/src/storage/sql");
         let mut checked = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -185,7 +195,7 @@ mod tests {
     #[test]
     fn the_guard_ends_every_batch_but_the_next_one_of_the_current_epoch() {
         let database = rusqlite::Connection::open_in_memory().unwrap();
-        database.execute_batch(include_str!("../../migrations/0001_core.sql")).unwrap();
+        migrate(&database);
         database
             .execute_batch(
                 "INSERT INTO use_case_types VALUES (7, 1, 'T', '', 1, 1, 'object', 0, 0, NULL); \
