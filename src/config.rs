@@ -33,6 +33,9 @@ pub const DESCRIPTION_CHARS_MAX: usize = 2000;
 pub const SOURCE_CHARS_MAX: usize = 200;
 pub const UNIT_CHARS_MAX: usize = 16;
 
+/// Length of an event's title and of a benchmark's name, in characters.
+pub const TITLE_CHARS_MAX: usize = 200;
+
 /// Items on a page of a list.
 pub const PAGE_ITEMS_DEFAULT: i64 = 100;
 pub const PAGE_ITEMS_MAX: i64 = 500;

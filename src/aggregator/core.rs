@@ -287,7 +287,8 @@ impl Core {
         }
     }
 
-    async fn read(&self, kind: &TypeState, ask: &Ask, now_ms: i64) -> Reply {
+    /// Answers what changes nothing.
+    pub async fn read(&self, kind: &TypeState, ask: &Ask, now_ms: i64) -> Reply {
         let failure = match reader::read(self, kind, ask, now_ms).await {
             Ok(json) => return Ok(json),
             Err(failure) => failure,

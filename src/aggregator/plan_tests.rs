@@ -14,6 +14,7 @@ fn kind() -> TypeState {
         description: String::new(),
         rules: Rules { kpi_type, goal: 1.0, direction: Direction::HigherIsBetter, bucket_width: 1.0 },
         unit: None,
+        benchmarks: Vec::new(),
         created_ms: 0,
         updated_ms: 0,
     };
@@ -24,6 +25,7 @@ fn kind() -> TypeState {
         type_version: 2,
         versions: vec![(1, 0), (2, 5)],
         kpis: vec![kpi(1, "N", KpiType::Number), kpi(2, "L", KpiType::Likert5)],
+        events: Vec::new(),
         writer: WriterState {
             epoch: 1,
             batch_no: 0,

@@ -1,16 +1,19 @@
 //! `/api/v1/dashboard`: figures straight from the running aggregates; and the check of the aggregates against D1.
 
+use std::collections::BTreeMap;
+
 use futures_util::future::join_all;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::Answer;
+use super::answer::{Answer, List};
 use super::query::cut;
 use super::types::address_of;
 use super::{Context, storage_failed};
-use crate::aggregator::protocol::{Command, Difference, Query, Reconcile, ReconcileReport};
+use crate::aggregator::protocol::{Ask, Command, Difference, PropertyKey, Query, Reconcile, ReconcileReport};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
 use crate::domain::calendar::{Granularity, Range, Zone, format_timestamp, parse_bound, slot_start_ms};
+use crate::domain::names::{PROPERTIES_PER_INSTANCE_MAX, check_property_key, check_property_value};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
 
@@ -20,7 +23,8 @@ const PORTIONS_MAX: usize = 400;
 pub async fn one(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let query = query(context)?;
-    Ok(Answer::json(context.command(name.as_str(), Command::Dashboard(query)).await?))
+    let ask = Command::Read(Ask::Dashboard(query));
+    Ok(Answer::json(context.command(name.as_str(), ask).await?))
 }
 
 /// Every use case type's headline figures. The objects are asked side by side.
@@ -33,7 +37,7 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
         .map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "overview", |kind| kind.type_no);
     let asked =
-        found.iter().map(|kind| context.call(address_of(kind), Command::Headline(query.clone())));
+        found.iter().map(|kind| context.call(address_of(kind), Command::Read(Ask::Headline(query.clone()))));
     let mut items = Vec::with_capacity(found.len());
     for reply in join_all(asked).await {
         match reply {
@@ -50,8 +54,9 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
             "time_zone": query.time_zone,
         })
     });
+    let properties: BTreeMap<String, String> = query.properties.iter().cloned().collect();
     let mut answer = serde_json::json!({
-        "range": range, "filters": {"version": query.version, "properties": {}}, "items": items,
+        "range": range, "filters": {"version": query.version, "properties": properties}, "items": items,
         "request_id": context.request_id,
     });
     if let (Some(cursor), Some(fields)) = (cursor, answer.as_object_mut()) {
@@ -60,33 +65,68 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::json(answer.to_string()))
 }
 
-fn query(context: &Context<'_>) -> Result<Query, Refusal> {
+/// The property keys of a type, with their values and how many instances have each.
+pub async fn properties(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let name = context.use_case_name()?;
+    let reply = context.command(name.as_str(), Command::Read(Ask::Properties)).await?;
+    let items: Vec<PropertyKey> = serde_json::from_str(&reply)
+        .map_err(|_| Refusal::new(Code::UnexpectedError, "the aggregator's answer can't be read"))?;
+    Ok(Answer::of(&List { items, cursor: None, request_id: context.request_id.clone() }))
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal::new(Code::InvalidFilter, message)
+}
+
+/// The time zone asked for.
+pub fn zone(context: &Context<'_>) -> Result<Zone, Refusal> {
+    let name = context.query.get("time_zone").unwrap_or("UTC");
+    Zone::parse(name).ok_or_else(|| {
+        invalid(format!("time_zone {} is not an IANA time zone such as Europe/Berlin", shown(name)))
+    })
+}
+
+/// A bound of a range, if it is given.
+pub fn bound(context: &Context<'_>, name: &str, zone: &Zone) -> Result<Option<i64>, Refusal> {
+    let Some(text) = context.query.get(name) else { return Ok(None) };
+    parse_bound(text, zone).map(Some).ok_or_else(|| {
+        invalid(format!("{name} {} is neither a date (2026-11-24) nor an RFC 3339 time", shown(text)))
+    })
+}
+
+/// The property filters, checked. One key can't have two values.
+fn property_filters(context: &Context<'_>) -> Result<Vec<(String, String)>, Refusal> {
+    let mut filters: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in context.query.properties() {
+        check_property_key(&key)
+            .map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
+        check_property_value(&value)
+            .map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
+        if filters.get(&key).is_some_and(|other| *other != value) {
+            return Err(invalid(format!(
+                "property.{} is given twice; an instance has one value of each property",
+                shown(&key)
+            )));
+        }
+        filters.insert(key, value);
+    }
+    if filters.len() > PROPERTIES_PER_INSTANCE_MAX {
+        return Err(invalid(format!("at most {PROPERTIES_PER_INSTANCE_MAX} property filters are taken")));
+    }
+    Ok(filters.into_iter().collect())
+}
+
+/// What a dashboard, a breakdown or a comparison is asked for.
+pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
     let asked = &context.query;
-    let invalid = |message: String| Refusal::new(Code::InvalidFilter, message);
-    let zone_name = asked.get("time_zone").unwrap_or("UTC");
-    let zone = Zone::parse(zone_name).ok_or_else(|| {
-        invalid(format!("time_zone {} is not an IANA time zone such as Europe/Berlin", shown(zone_name)))
-    })?;
+    let zone = zone(context)?;
     let granularity = match asked.get("granularity") {
         None => Granularity::Day,
         Some(text) => Granularity::parse(text).ok_or_else(|| {
             invalid(format!("granularity {} is not known; allowed: {}", shown(text), Granularity::ALLOWED))
         })?,
     };
-    let bound = |name: &str| {
-        asked
-            .get(name)
-            .map(|text| {
-                parse_bound(text, &zone).ok_or_else(|| {
-                    invalid(format!(
-                        "{name} {} is neither a date (2026-11-24) nor an RFC 3339 time",
-                        shown(text)
-                    ))
-                })
-            })
-            .transpose()
-    };
-    let (from, to) = (bound("from")?, bound("to")?);
+    let (from, to) = (bound(context, "from", &zone)?, bound(context, "to", &zone)?);
     let (from_ms, to_ms) = match (from, to) {
         (Some(from), Some(to)) => (from, to),
         (Some(from), None) => (from, context.now_ms + FUTURE_MAX_MS),
@@ -100,9 +140,6 @@ fn query(context: &Context<'_>) -> Result<Query, Refusal> {
             format_timestamp(to_ms)
         )));
     }
-    if !asked.properties().is_empty() {
-        return Err(invalid("property filters are not available on dashboards yet".to_owned()));
-    }
     Ok(Query {
         from_ms,
         to_ms,
@@ -110,6 +147,7 @@ fn query(context: &Context<'_>) -> Result<Query, Refusal> {
         time_zone: zone.name().to_owned(),
         version: context.version_filter()?,
         kpis: asked.all("kpi").map(str::to_owned).collect(),
+        properties: property_filters(context)?,
     })
 }
 

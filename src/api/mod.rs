@@ -2,11 +2,13 @@
 //! into a response (`answer`). Nothing here writes scores or aggregates; that is the object's work.
 
 mod accounts;
+mod analysis;
 mod answer;
 mod auth;
 mod body;
 mod dashboards;
 mod definitions;
+mod events;
 mod instances;
 mod kpis;
 mod query;
@@ -138,6 +140,13 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
         Action::BulkScores => scores::bulk(context).await,
         Action::Dashboard => dashboards::one(context).await,
         Action::Overview => dashboards::overview(context).await,
+        Action::Compare => analysis::compare_sides(context).await,
+        Action::Breakdown => analysis::breakdown(context).await,
+        Action::Regressions => analysis::regressions(context).await,
+        Action::CreateEvent => events::create(context).await,
+        Action::ListEvents => events::list(context).await,
+        Action::DeleteEvent => events::delete(context).await,
+        Action::ListProperties => dashboards::properties(context).await,
         Action::NotSupported => Err(Refusal::new(
             Code::NotSupported,
             "Edge KPI records and shows KPIs; it does not ingest requests, meter costs or manage limits, categories or experiences",

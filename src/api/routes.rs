@@ -51,6 +51,13 @@ pub enum Action {
     BulkScores,
     Dashboard,
     Overview,
+    Compare,
+    Breakdown,
+    Regressions,
+    CreateEvent,
+    ListEvents,
+    DeleteEvent,
+    ListProperties,
     NotSupported,
 }
 
@@ -87,6 +94,11 @@ pub const ROUTES: &[Route] = &[
     ("GET", "/api/v1/use_cases/definitions/{use_case_name}/instances", Access::ReadData, Action::ListInstances),
     ("POST", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::WriteScores, Action::BulkScores),
 
+    ("POST", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::Define, Action::CreateEvent),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::ReadData, Action::ListEvents),
+    ("DELETE", "/api/v1/use_cases/definitions/{use_case_name}/events/{event_id}", Access::Define, Action::DeleteEvent),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/properties", Access::ReadData, Action::ListProperties),
+
     // G1 and G2: an instance by its id alone. `kpis` and `properties` are no instance ids, which keeps them apart from G3.
     ("GET", "/api/v1/use_cases/instances/{use_case_id}/kpis", Access::ReadData, Action::ListScores),
     ("POST", "/api/v1/use_cases/instances/{use_case_id}/kpis/{kpi}", Access::WriteScores, Action::WriteScore),
@@ -112,6 +124,9 @@ pub const ROUTES: &[Route] = &[
 
     ("GET", "/api/v1/dashboard", Access::ReadDashboards, Action::Overview),
     ("GET", "/api/v1/dashboard/{use_case_name}", Access::ReadDashboards, Action::Dashboard),
+    ("GET", "/api/v1/dashboard/{use_case_name}/compare", Access::ReadDashboards, Action::Compare),
+    ("GET", "/api/v1/dashboard/{use_case_name}/breakdown", Access::ReadDashboards, Action::Breakdown),
+    ("GET", "/api/v1/dashboard/{use_case_name}/regressions", Access::ReadDashboards, Action::Regressions),
 
     // What else the SDKs can call.
     ("*", "/api/v1/ingest/**", Access::ReadData, Action::NotSupported),
@@ -128,6 +143,7 @@ pub struct Parameters {
     pub use_case_id: Option<String>,
     pub kpi: Option<String>,
     pub key_id: Option<String>,
+    pub event_id: Option<String>,
 }
 
 /// A route that fits a request.
@@ -199,6 +215,7 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
             "use_case_name" => &mut parameters.use_case_name,
             "use_case_id" => &mut parameters.use_case_id,
             "kpi" => &mut parameters.kpi,
+            "event_id" => &mut parameters.event_id,
             _ => &mut parameters.key_id,
         };
         *place = decoded.ok();
@@ -229,7 +246,7 @@ mod tests {
         let found = find(method, &path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
         let own = |text: Option<&str>| text.map(str::to_owned);
         let expect =
-            Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), key_id: None };
+            Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), ..Parameters::default() };
         assert_eq!((found.action, found.parameters), (action, expect), "{method} {path}");
     }
 

@@ -82,6 +82,18 @@ impl Zone {
         DateTime::from_timestamp_millis(local).unwrap_or_default().naive_utc()
     }
 
+    /// The instant at which clocks showed the same a year before; 29 February becomes the 28th.
+    pub fn year_before(&self, ms: i64) -> i64 {
+        let utc = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        let shown = utc.with_timezone(&self.0).naive_local();
+        let earlier = shown.checked_sub_months(chrono::Months::new(12)).unwrap_or(shown);
+        match self.0.from_local_datetime(&earlier).earliest() {
+            Some(instant) => instant.timestamp_millis(),
+            // Skipped by clocks: as they went on.
+            None => earlier.and_utc().timestamp_millis() - (shown.and_utc().timestamp_millis() - ms),
+        }
+    }
+
     /// The first instant of a local date, to the slot. Where clocks skip midnight it is the first that they show of the
     /// date, or of a later one if they skip the date; where midnight comes twice, the first.
     fn first_slot_of(&self, date: NaiveDate) -> i64 {
