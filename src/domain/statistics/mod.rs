@@ -3,3 +3,5 @@
 //! what is shown of the results, is the caller's. `docs/STATISTICS.md` says when not to trust a figure.
 
 pub mod distributions;
+pub mod theil_sen;
+pub mod trend;
