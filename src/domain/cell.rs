@@ -201,7 +201,7 @@ impl Moments {
         }
     }
 
-    /// What remains of a whole without one of its parts.
+    /// What remains of a whole without one of its parts. The rounding of the whole's sums stays in it.
     #[must_use]
     pub fn minus(&self, part: &Self) -> Self {
         Self {

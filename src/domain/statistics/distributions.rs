@@ -117,7 +117,8 @@ struct Mass {
 }
 
 fn student_t_mass(t: f64, degrees_of_freedom: f64) -> Mass {
-    if t.is_nan() || !(degrees_of_freedom > 0.0) {
+    let valid = degrees_of_freedom > 0.0 && !t.is_nan();
+    if !valid {
         return Mass { outside: f64::NAN, inside: f64::NAN };
     }
     if degrees_of_freedom >= DEGREES_OF_FREEDOM_NORMAL {
