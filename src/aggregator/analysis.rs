@@ -4,8 +4,8 @@
 use serde::Serialize;
 
 use super::protocol::{By, Query};
-use super::reader::{ByVersion, Read, Reader, Source, filters, range_of};
-use crate::domain::calendar::{Range, SLOT_MS, format_timestamp, slot_of, slot_start_ms};
+use super::reader::{ByVersion, Read, Reader, Source, filters};
+use crate::domain::calendar::{Range, SLOT_MS, format_timestamp, slot_of};
 use crate::domain::cell::Moments;
 use crate::domain::dashboard::{Change, Event, Filters, KpiComparison, RangeShown, Span, Windows};
 use crate::domain::kpi::{Direction, Kpi, KpiType};
@@ -295,7 +295,7 @@ fn of_kpi<'a>(
                 count: moments.count,
                 share_percentage: crate::domain::dashboard::percentage(moments.count, total.count),
                 average,
-                standard_deviation: moments.standard_deviation(),
+                standard_deviation: against_others.candidate.standard_deviation,
                 goal_met: average.map(|a| rules.meets_goal(a)),
                 percent_of_goal: average.and_then(|a| rules.percent_of_goal(a)),
                 display: rules.display(average, kpi.unit.as_deref()),
@@ -325,6 +325,7 @@ fn of_kpi<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::calendar::slot_start_ms;
 
     #[test]
     fn windows_are_equal_and_end_by_now() {

@@ -9,7 +9,7 @@ use super::answer::Answer;
 use super::dashboards::{bound, query, zone};
 use super::types::parse_use_case_name;
 use crate::aggregator::protocol::{Ask, By, Command, KpiAnswer, Query, Side, Summaries};
-use crate::domain::calendar::{Zone, format_timestamp, parse_bound};
+use crate::domain::calendar::{format_timestamp, parse_bound};
 use crate::domain::cell::Moments;
 use crate::domain::double_double::DoubleDouble;
 use crate::domain::kpi::{Direction, KpiType};

@@ -13,7 +13,7 @@ use super::day::Day;
 use super::kpi::{Kpi, KpiType, PERCENTAGE_BUCKETS, Rules};
 use super::statistics::DEFAULT_ALPHA;
 use super::statistics::comparison::{Comparison, compare_with_benchmark};
-use super::statistics::seasonality::{Seasonality, seasonality};
+use super::statistics::seasonality::Seasonality;
 use super::statistics::trend::{Trend, trend};
 use super::tally::{Tally, index_at_rank, sketch_quantile};
 
@@ -142,7 +142,7 @@ pub struct Dashboard<'a> {
     pub filters: Filters,
     pub use_cases: UseCases,
     pub kpis: Vec<KpiPanel<'a>>,
-    pub events: Vec<Event>,
+    pub events: Vec<Event<'a>>,
 }
 
 /// The effective range: `from` rounded down and `to` up to 15 minutes.
@@ -382,7 +382,7 @@ fn panel<'a>(
         distribution: full.then(|| distribution(rules, &histogram)),
         series: full.then(|| series(rules, buckets, &sum.series)),
         trend: trend(&points(&sum.series), rules.direction),
-        seasonality: full.then(|| seasonality(&sum.hours, &sum.weekdays)),
+        seasonality: full.then(|| Seasonality::new(&sum.hours, &sum.weekdays)),
         sparkline: (!full).then(|| sparkline(buckets, &sum.series)),
         benchmarks: kpi
             .benchmarks
