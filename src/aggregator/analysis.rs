@@ -31,7 +31,8 @@ pub async fn events<'a>(
     let mut events = Vec::new();
     for (change, mut comparisons) in compared(reader, query, source, kpis, range).await? {
         apply_holm(&mut comparisons, DEFAULT_ALPHA);
-        let comparisons = kpis.iter().zip(comparisons).map(|(kpi, comparison)| named(kpi, comparison)).collect();
+        let comparisons =
+            kpis.iter().zip(comparisons).map(|(kpi, comparison)| named(kpi, comparison)).collect();
         events.push(Event { what: change, comparisons });
     }
     Ok(events)
@@ -278,10 +279,8 @@ fn of_kpi<'a>(
         .filter(|(_, moments)| moments.count > 0)
         .collect();
     let total = held.iter().fold(Moments::default(), |sum, (_, moments)| sum.plus(moments));
-    let mut comparisons: Vec<Comparison> = held
-        .iter()
-        .map(|(_, moments)| compared_sides(kpi, &total.minus(moments), moments, alpha))
-        .collect();
+    let mut comparisons: Vec<Comparison> =
+        held.iter().map(|(_, moments)| compared_sides(kpi, &total.minus(moments), moments, alpha)).collect();
     apply_holm(&mut comparisons, alpha);
     let rules = &kpi.rules;
     let mut values: Vec<ValueShown> = held

@@ -133,8 +133,12 @@ fn an_instance_elsewhere_costs_only_its_own_item() {
         .collect();
     let fate = plan.add(&write(true, items), NOW);
     let mut before = Before::default();
-    before.instances.insert(0, OldInstance { type_no: 7, version: 1, created_ms: 0, live_scores: 0 });
-    before.instances.insert(1, OldInstance { type_no: 8, version: 1, created_ms: 0, live_scores: 0 });
+    before
+        .instances
+        .insert(0, OldInstance { type_no: 7, version: 1, created_ms: 0, live_scores: 0, pairs: vec![] });
+    before
+        .instances
+        .insert(1, OldInstance { type_no: 8, version: 1, created_ms: 0, live_scores: 0, pairs: vec![] });
     let presence_of = |place: usize| presence(7, &plan.instances[place], place, &before);
     let report: WriteReport =
         serde_json::from_str(&settle(fate, &plan.instances, &presence_of).unwrap()).unwrap();

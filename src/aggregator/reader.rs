@@ -141,8 +141,7 @@ impl Reader<'_> {
             let (values, more_values) = if tracked {
                 (self.tracked_values(&key)?, false)
             } else {
-                let mut found =
-                    recount::values_of(database, type_no, &key, VALUES_PER_KEY_MAX + 1).await?;
+                let mut found = recount::values_of(database, type_no, &key, VALUES_PER_KEY_MAX + 1).await?;
                 let more = found.len() > VALUES_PER_KEY_MAX;
                 found.truncate(VALUES_PER_KEY_MAX);
                 (found.into_iter().map(|value| PropertyValue { value, count: None }).collect(), more)
@@ -179,17 +178,15 @@ impl Reader<'_> {
 
     fn check_version(&self, version: Option<i64>) -> Read<()> {
         match version {
-            Some(version) if !self.kind.versions.iter().any(|known| known.0 == version) => {
-                Err(Refusal::new(
-                    Code::InvalidFilter,
-                    format!(
-                        "version {version} does not exist; the latest of {} is {}",
-                        shown(&self.kind.name),
-                        self.kind.type_version
-                    ),
-                )
-                .into())
-            }
+            Some(version) if !self.kind.versions.iter().any(|known| known.0 == version) => Err(Refusal::new(
+                Code::InvalidFilter,
+                format!(
+                    "version {version} does not exist; the latest of {} is {}",
+                    shown(&self.kind.name),
+                    self.kind.type_version
+                ),
+            )
+            .into()),
             _ => Ok(()),
         }
     }
@@ -210,12 +207,7 @@ impl Reader<'_> {
     }
 
     /// Where the figures of a property filter come from.
-    pub async fn source(
-        &self,
-        kpis: &[&Kpi],
-        range: Range,
-        properties: &[(String, String)],
-    ) -> Read<Source> {
+    pub async fn source(&self, kpis: &[&Kpi], range: Range, properties: &[(String, String)]) -> Read<Source> {
         match properties {
             [] => return Ok(Source::Segment(ALL)),
             all => {

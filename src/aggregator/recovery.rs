@@ -174,11 +174,7 @@ pub async fn rebuild_kpi(core: &Core, kind: &TypeState, kpi: &Kpi) -> Result<(),
     put_scores(core, kpi, current)
 }
 
-fn put_scores(
-    core: &Core,
-    kpi: &Kpi,
-    day: Option<(i64, BTreeMap<Group, Day<Cell>>)>,
-) -> Result<(), Trouble> {
+fn put_scores(core: &Core, kpi: &Kpi, day: Option<(i64, BTreeMap<Group, Day<Cell>>)>) -> Result<(), Trouble> {
     let Some((day, groups)) = day else { return Ok(()) };
     for ((segment, version), mut cells) in groups {
         core.store.put_scores(kpi, Place { segment, version, day }, &mut cells)?;
@@ -212,10 +208,7 @@ pub async fn rebuild_instances(core: &Core, kind: &TypeState) -> Result<(), Trou
     put_instances(core, current)
 }
 
-fn put_instances(
-    core: &Core,
-    day: Option<(i64, BTreeMap<Group, Day<InstanceCell>>)>,
-) -> Result<(), Trouble> {
+fn put_instances(core: &Core, day: Option<(i64, BTreeMap<Group, Day<InstanceCell>>)>) -> Result<(), Trouble> {
     let Some((day, groups)) = day else { return Ok(()) };
     for ((segment, version), mut cells) in groups {
         core.store.put_instances(Place { segment, version, day }, &mut cells)?;
@@ -424,7 +417,8 @@ impl Check<'_> {
         for group in all_groups(self.kind, self.registry) {
             let mut day = Loaded::default();
             for slot in self.slots {
-                let held = day.cell(*slot, |day| core.store.scores(kpi, place(group, day)))?.unwrap_or(&empty);
+                let held =
+                    day.cell(*slot, |day| core.store.scores(kpi, place(group, day)))?.unwrap_or(&empty);
                 let right = counted.get(&(kpi.kpi_no, *slot, group)).unwrap_or(&empty);
                 if held.count == 0 && right.count == 0 {
                     continue;

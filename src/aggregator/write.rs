@@ -20,7 +20,8 @@ use crate::domain::kpi::Kpi;
 use crate::domain::segments::{ALL, Registry};
 use crate::storage::StorageError;
 use crate::storage::writer::{
-    BatchId, Before, InstanceWrite, Known, Properties, ScoreBatch, ScoreWrite, TypeState, look_up, release_ids,
+    BatchId, Before, InstanceWrite, Known, Properties, ScoreBatch, ScoreWrite, TypeState, look_up,
+    release_ids,
 };
 
 /// How often a batch that did not take effect is sent.
@@ -51,11 +52,11 @@ pub async fn commit(core: &Core, kind: &Rc<TypeState>, address: &Address, now_ms
     }
     core.put_back(later);
     let batch = Batch {
+        news: plan.news(&core.registry()),
         next_seq: plan.next_seq(),
         instances: std::mem::take(&mut plan.instances),
         scores: std::mem::take(&mut plan.scores),
         idempotency: std::mem::take(&mut plan.idempotency),
-        news: plan.news(&core.registry()),
     };
     if batch.instances.is_empty() {
         return answer(fates, &[], &|_| Presence::Missing);

@@ -81,7 +81,8 @@ pub async fn compare_sides(context: &Context<'_>) -> Result<Answer, Refusal> {
             (json!({"use_case_name": name.as_str()}), json!({"use_case_name": candidate}), found)
         }
         Sides::Benchmark { side, value } => {
-            let described = json!({"from": format_timestamp(side.from_ms), "to": format_timestamp(side.to_ms)});
+            let described =
+                json!({"from": format_timestamp(side.from_ms), "to": format_timestamp(side.to_ms)});
             let summaries = summaries(context, name.as_str(), vec![side], &query.kpis).await?;
             let found = against_benchmarks(&summaries, value, alpha)?;
             (json!({"benchmark": value}), described, found)
@@ -168,8 +169,7 @@ fn against_benchmarks(
     let mut found = Vec::new();
     for (place, kpi) in summaries.kpis.iter().enumerate() {
         let scores = moments(summaries, 0, place);
-        let against =
-            |value: f64| compare_with_benchmark(kpi.kpi_type, kpi.direction, value, &scores, alpha);
+        let against = |value: f64| compare_with_benchmark(kpi.kpi_type, kpi.direction, value, &scores, alpha);
         match value {
             Some(value) if !kpi.kpi_type.allows_goal(value) => {
                 return Err(invalid(format!(
@@ -248,7 +248,9 @@ fn by_version(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
     };
     let named = context.query.get("from").is_some() || context.query.get("to").is_some();
     let from_ms = if named { side.from_ms } else { EVERYTHING_FROM_MS };
-    let of = |version: i64| (Side { version: Some(version), from_ms, ..side.clone() }, json!({"version": version}));
+    let of = |version: i64| {
+        (Side { version: Some(version), from_ms, ..side.clone() }, json!({"version": version}))
+    };
     Ok(Sides::Two { baseline: of(version("baseline")?), candidate: of(version("candidate")?) })
 }
 
@@ -258,7 +260,9 @@ fn by_period(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
     let (from_ms, to_ms) = match (own, context.query.get("baseline")) {
         ((Some(from), Some(to)), None) => (from, to),
         ((None, None), None | Some("previous")) => (side.from_ms - (side.to_ms - side.from_ms), side.from_ms),
-        ((None, None), Some("previous_year")) => (zone.year_before(side.from_ms), zone.year_before(side.to_ms)),
+        ((None, None), Some("previous_year")) => {
+            (zone.year_before(side.from_ms), zone.year_before(side.to_ms))
+        }
         ((None, None), Some(other)) => {
             return Err(invalid(format!("baseline {} must be previous or previous_year", shown(other))));
         }
@@ -307,9 +311,8 @@ fn span(from_ms: i64, to_ms: i64) -> Value {
 
 /// `12h`, `7d`, `2w`.
 fn window(text: &str) -> Result<i64, Refusal> {
-    let bad = || {
-        invalid(format!("window {} must be a number of hours, days or weeks: 12h, 7d, 2w", shown(text)))
-    };
+    let bad =
+        || invalid(format!("window {} must be a number of hours, days or weeks: 12h, 7d, 2w", shown(text)));
     let unit = text.chars().last().ok_or_else(bad)?;
     let hours = match unit {
         'h' => 1,

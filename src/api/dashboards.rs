@@ -98,8 +98,7 @@ pub fn bound(context: &Context<'_>, name: &str, zone: &Zone) -> Result<Option<i6
 fn property_filters(context: &Context<'_>) -> Result<Vec<(String, String)>, Refusal> {
     let mut filters: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in context.query.properties() {
-        check_property_key(&key)
-            .map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
+        check_property_key(&key).map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
         check_property_value(&value)
             .map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
         if filters.get(&key).is_some_and(|other| *other != value) {

@@ -245,8 +245,12 @@ mod tests {
         let path = format!("/api/v1/use_cases{path}");
         let found = find(method, &path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let expect =
-            Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), ..Parameters::default() };
+        let expect = Parameters {
+            use_case_name: own(name),
+            use_case_id: own(id),
+            kpi: own(kpi),
+            ..Parameters::default()
+        };
         assert_eq!((found.action, found.parameters), (action, expect), "{method} {path}");
     }
 

@@ -132,7 +132,10 @@ impl Registry {
     }
 
     /// The segments to which an instance with these properties belongs, besides `ALL`.
-    pub fn segments_of<'p>(&self, properties: impl IntoIterator<Item = (&'p String, &'p String)>) -> BTreeSet<i64> {
+    pub fn segments_of<'p>(
+        &self,
+        properties: impl IntoIterator<Item = (&'p String, &'p String)>,
+    ) -> BTreeSet<i64> {
         if self.segments.is_empty() {
             return BTreeSet::new();
         }

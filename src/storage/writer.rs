@@ -282,12 +282,7 @@ impl ScoreBatch<'_> {
             ),
             Statement::new(
                 include_str!("sql/old_instances.sql"),
-                vec![
-                    instances.clone(),
-                    application.clone(),
-                    live.clone(),
-                    text(&json_of(self.tracked_keys)),
-                ],
+                vec![instances.clone(), application.clone(), live.clone(), text(&json_of(self.tracked_keys))],
             ),
             Statement::new(include_str!("sql/old_scores.sql"), by_list(&scores)),
         ];

@@ -7,11 +7,13 @@
 mod support;
 
 mod accounts;
+mod analysis;
 mod dashboards;
 mod definitions;
 mod errors;
 mod instances;
 mod kpis;
+mod properties;
 mod recount;
 mod schedule;
 mod scores;
