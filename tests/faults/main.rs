@@ -129,6 +129,9 @@ fn scores_survive_every_kind_of_fault(app: &App) {
                             status == 204
                         });
                         assert!(answered);
+                        let properties = json!({"properties": {"model": format!("m{}", (n + thread) % 3)}});
+                        let path = format!("/api/v1/use_cases/instances/T/{instance}/properties");
+                        assert!((0..200).any(|_| app.put(&path, &properties).status == 200));
                         let shown = app
                             .get(&format!("/api/v1/use_cases/instances/T/{instance}/kpis?kpi_name=Mood"))
                             .ok();
