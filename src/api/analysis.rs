@@ -11,6 +11,7 @@ use super::types::parse_use_case_name;
 use crate::aggregator::protocol::{Ask, By, Command, KpiAnswer, Query, Side, Summaries};
 use crate::domain::calendar::{format_timestamp, parse_bound};
 use crate::domain::cell::Moments;
+use crate::domain::dashboard::Filters;
 use crate::domain::double_double::DoubleDouble;
 use crate::domain::kpi::{Direction, KpiType};
 use crate::domain::names::check_property_key;
@@ -89,11 +90,29 @@ pub async fn compare_sides(context: &Context<'_>) -> Result<Answer, Refusal> {
         }
     };
     adjust(&mut found, alpha);
-    Ok(Answer::of(&json!({
-        "use_case_name": name.as_str(), "by": by, "alpha": alpha,
-        "filters": {"version": query.version, "properties": query.properties.into_iter().collect::<std::collections::BTreeMap<_, _>>()},
-        "baseline": baseline, "candidate": candidate, "comparisons": found, "request_id": context.request_id,
-    })))
+    Ok(Answer::of(&Comparisons {
+        use_case_name: name.as_str(),
+        by,
+        alpha,
+        filters: Filters { version: query.version, properties: query.properties.iter().cloned().collect() },
+        baseline,
+        candidate,
+        comparisons: found,
+        request_id: &context.request_id,
+    }))
+}
+
+#[derive(Serialize)]
+struct Comparisons<'a> {
+    use_case_name: &'a str,
+    by: &'a str,
+    alpha: f64,
+    /// Of both sides.
+    filters: Filters,
+    baseline: Value,
+    candidate: Value,
+    comparisons: Vec<Compared>,
+    request_id: &'a str,
 }
 
 /// One KPI's comparison, as the API shows it.
