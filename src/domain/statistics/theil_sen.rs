@@ -71,11 +71,19 @@ fn median_slope(points: &[(u64, f64)], listed_max: u64) -> Option<f64> {
     if pairs <= listed_max {
         return median(&mut all_slopes(points));
     }
-    let upper = slope_of_rank(points, pairs / 2 + 1, listed_max)?;
+    let rank = pairs / 2 + 1;
+    let bracket = bracket(points, rank, listed_max)?;
+    let mut slopes = bracket.slopes(points, listed_max);
+    let upper = bracket.slope(&mut slopes, rank);
     if pairs % 2 == 1 {
         return Some(upper);
     }
-    Some(mean_of_two(slope_of_rank(points, pairs / 2, listed_max)?, upper))
+    let lower = if rank - 1 > bracket.pairs_to_low {
+        bracket.slope(&mut slopes, rank - 1)
+    } else {
+        slope_of_rank(points, rank - 1, listed_max)?
+    };
+    Some(mean_of_two(lower, upper))
 }
 
 fn mean_of_two(a: f64, b: f64) -> f64 {
@@ -100,9 +108,39 @@ fn slope_between(a: (u64, f64), b: (u64, f64)) -> f64 {
 }
 
 /// The slope that has `rank` (from 1) among those of all pairs in ascending order. `None` without points.
-///
-/// Bisection: `low` and `high` close in on it until the pairs between them can be listed, or no number is left between them.
 fn slope_of_rank(points: &[(u64, f64)], rank: u64, listed_max: u64) -> Option<f64> {
+    let bracket = bracket(points, rank, listed_max)?;
+    Some(bracket.slope(&mut bracket.slopes(points, listed_max), rank))
+}
+
+/// `(low, high]` holds the slope that is looked for, and either few enough pairs to list, or no number but `high`.
+struct Bracket {
+    low: f64,
+    high: f64,
+    pairs_to_low: u64,
+    pairs_to_high: u64,
+}
+
+impl Bracket {
+    /// Those in it; none if there are too many, all the same.
+    fn slopes(&self, points: &[(u64, f64)], listed_max: u64) -> Vec<f64> {
+        let few = self.pairs_to_high - self.pairs_to_low <= listed_max;
+        if few { slopes_in(points, self.low, self.high) } else { Vec::new() }
+    }
+
+    fn slope(&self, slopes: &mut [f64], rank: u64) -> f64 {
+        let place = usize::try_from(rank - self.pairs_to_low - 1).unwrap_or(usize::MAX);
+        let slope = if place < slopes.len() {
+            *slopes.select_nth_unstable_by(place, f64::total_cmp).1
+        } else {
+            self.high
+        };
+        slope + 0.0 // not -0
+    }
+}
+
+/// Bisection by counting. `None` without points.
+fn bracket(points: &[(u64, f64)], rank: u64, listed_max: u64) -> Option<Bracket> {
     let values = || points.iter().map(|point| point.1);
     // No slope is steeper than the whole range within one step.
     let steepest = values().max_by(f64::total_cmp)? - values().min_by(f64::total_cmp)?;
@@ -111,10 +149,7 @@ fn slope_of_rank(points: &[(u64, f64)], rank: u64, listed_max: u64) -> Option<f6
     let (mut high, mut pairs_to_high) = (steepest, count * (count - 1) / 2);
     let mut guesses = guesses(points, rank, pairs_to_high).into_iter();
     let mut arithmetic = true;
-    while pairs_to_high - pairs_to_low > listed_max {
-        if low.next_up() >= high {
-            return Some(high + 0.0); // not -0
-        }
+    while pairs_to_high - pairs_to_low > listed_max && low.next_up() < high {
         let halfway = from_order(order(low).midpoint(order(high)));
         // Halving the values is fast where slopes are evenly spread, halving their bits always comes to an end.
         let middle = guesses.next().unwrap_or(if arithmetic { mean_of_two(low, high) } else { halfway });
@@ -127,20 +162,16 @@ fn slope_of_rank(points: &[(u64, f64)], rank: u64, listed_max: u64) -> Option<f6
             (high, pairs_to_high) = (middle, pairs);
         }
     }
-    let mut slopes = slopes_in(points, low, high);
-    let place = usize::try_from(rank - pairs_to_low - 1).ok()?;
-    if place >= slopes.len() {
-        return Some(high);
-    }
-    let (_, slope, _) = slopes.select_nth_unstable_by(place, f64::total_cmp);
-    Some(*slope + 0.0)
+    Some(Bracket { low, high, pairs_to_low, pairs_to_high })
 }
 
-/// Two slopes between which the one of this rank should be, from a sample of pairs: the bisection's first guesses.
+/// From a sample of pairs, the bisection's first guesses: two slopes between which the one of this rank should be, and, as many
+/// pairs may have just that slope, the most likely one with the number before it.
 fn guesses(points: &[(u64, f64)], rank: u64, pairs: u64) -> Vec<f64> {
     let len = points.len();
     let partners = [(7919, 1), (104_729, 2)]; // primes, to spread the pairs
-    let partner = |place: usize, (factor, start)| points.get((place * factor + start) % len);
+    let partner =
+        |place: usize, (factor, start)| points.get(place.wrapping_mul(factor).wrapping_add(start) % len);
     let mut sample: Vec<f64> = points
         .iter()
         .enumerate()
@@ -155,7 +186,7 @@ fn guesses(points: &[(u64, f64)], rank: u64, pairs: u64) -> Vec<f64> {
         let place = size * (rank as f64 / pairs as f64) + deviations * 0.5 * size.sqrt();
         sample.get(place.max(0.0) as usize).copied()
     };
-    [at(-4.0), at(4.0)].into_iter().flatten().collect()
+    [at(-4.0), at(4.0), at(0.0), at(0.0).map(f64::next_down)].into_iter().flatten().collect()
 }
 
 /// Pairs with a slope of at most `slope`: those whose residuals y − slope·x do not rise.
