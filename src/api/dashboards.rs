@@ -1,15 +1,16 @@
 //! `/api/v1/dashboard`: figures straight from the running aggregates; and the check of the aggregates against D1.
 
 use futures_util::future::join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::query::cut;
+use super::csv;
+use super::query::{cut, invalid_filter as invalid};
 use super::{Context, storage_failed};
 use crate::aggregator::protocol::{Command, Difference, Query, Reconcile, ReconcileReport};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
-use crate::domain::calendar::{Granularity, Range, Zone, format_timestamp, parse_bound, slot_start_ms};
+use crate::domain::calendar::{Granularity, Range, format_timestamp, slot_start_ms};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
 
@@ -19,7 +20,63 @@ const PORTIONS_MAX: usize = 400;
 pub async fn one(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let query = query(context)?;
-    Ok(Answer::json(context.command(name.as_str(), Command::Dashboard(query)).await?))
+    let format = context.query.format(&["json", "csv"])?;
+    let reply = context.command(name.as_str(), Command::Dashboard(query)).await?;
+    if format == "csv" {
+        return Ok(Answer::text(series_csv(&reply)?, csv::MEDIA_TYPE)
+            .for_download(format!("dashboard-{}.csv", name.as_str())));
+    }
+    Ok(Answer::json(reply))
+}
+
+/// What a table of the series takes of a dashboard.
+#[derive(Deserialize)]
+struct Charted {
+    use_case_name: String,
+    kpis: Vec<ChartedKpi>,
+}
+
+#[derive(Deserialize)]
+struct ChartedKpi {
+    kpi_id: String,
+    kpi_name: String,
+    kpi_type: String,
+    unit: Option<String>,
+    goal: f64,
+    series: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    start: String,
+    count: u64,
+    average: Option<f64>,
+    goal_met: Option<bool>,
+}
+
+/// The series of a dashboard: a line for each KPI and bucket.
+fn series_csv(dashboard: &str) -> Result<String, Refusal> {
+    let charted: Charted = serde_json::from_str(dashboard)
+        .map_err(|_| Refusal::new(Code::UnexpectedError, "the dashboard can't be read"))?;
+    let mut table =
+        String::from("use_case_name,kpi_id,kpi_name,kpi_type,unit,goal,start,count,average,goal_met\n");
+    for kpi in &charted.kpis {
+        for point in &kpi.series {
+            csv::Line::new(&mut table)
+                .text(&charted.use_case_name)
+                .text(&kpi.kpi_id)
+                .text(&kpi.kpi_name)
+                .text(&kpi.kpi_type)
+                .text(kpi.unit.as_deref().unwrap_or_default())
+                .value(&kpi.goal)
+                .text(&point.start)
+                .value(&point.count)
+                .value(&point.average)
+                .value(&point.goal_met)
+                .end();
+        }
+    }
+    Ok(table)
 }
 
 /// Every use case type's headline figures. The objects are asked side by side.
@@ -60,31 +117,14 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
 
 fn query(context: &Context<'_>) -> Result<Query, Refusal> {
     let asked = &context.query;
-    let invalid = |message: String| Refusal::new(Code::InvalidFilter, message);
-    let zone_name = asked.get("time_zone").unwrap_or("UTC");
-    let zone = Zone::parse(zone_name).ok_or_else(|| {
-        invalid(format!("time_zone {} is not an IANA time zone such as Europe/Berlin", shown(zone_name)))
-    })?;
+    let zone = asked.zone()?;
     let granularity = match asked.get("granularity") {
         None => Granularity::Day,
         Some(text) => Granularity::parse(text).ok_or_else(|| {
             invalid(format!("granularity {} is not known; allowed: {}", shown(text), Granularity::ALLOWED))
         })?,
     };
-    let bound = |name: &str| {
-        asked
-            .get(name)
-            .map(|text| {
-                parse_bound(text, &zone).ok_or_else(|| {
-                    invalid(format!(
-                        "{name} {} is neither a date (2026-11-24) nor an RFC 3339 time",
-                        shown(text)
-                    ))
-                })
-            })
-            .transpose()
-    };
-    let (from, to) = (bound("from")?, bound("to")?);
+    let (from, to) = (asked.bound("from", &zone)?, asked.bound("to", &zone)?);
     let (from_ms, to_ms) = match (from, to) {
         (Some(from), Some(to)) => (from, to),
         (Some(from), None) => (from, context.now_ms + FUTURE_MAX_MS),

@@ -8,6 +8,7 @@ pub enum Access {
     Anyone,
     /// Definitions, instances and scores.
     ReadData,
+    /// Dashboards and exports.
     ReadDashboards,
     /// Instances, properties and scores.
     WriteScores,
@@ -49,6 +50,7 @@ pub enum Action {
     ClearScore,
     IncrementScore,
     BulkScores,
+    ExportScores,
     Dashboard,
     Overview,
     NotSupported,
@@ -86,6 +88,7 @@ pub const ROUTES: &[Route] = &[
 
     ("GET", "/api/v1/use_cases/definitions/{use_case_name}/instances", Access::ReadData, Action::ListInstances),
     ("POST", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::WriteScores, Action::BulkScores),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::ReadDashboards, Action::ExportScores),
 
     // G1 and G2: an instance by its id alone. `kpis` and `properties` are no instance ids, which keeps them apart from G3.
     ("GET", "/api/v1/use_cases/instances/{use_case_id}/kpis", Access::ReadData, Action::ListScores),
@@ -258,6 +261,8 @@ mod tests {
 
     #[test]
     fn names_are_decoded() {
+        check("GET", "/definitions/T/scores", Action::ExportScores, Some("T"), None, None);
+        check("POST", "/definitions/T/scores", Action::BulkScores, Some("T"), None, None);
         check(
             "PUT",
             "/instances/T/a%3Ab/kpis/Conversion%20$%20Value",

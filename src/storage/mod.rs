@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod definitions;
+pub mod exports;
 pub mod instances;
 pub mod jobs;
 pub mod recount;

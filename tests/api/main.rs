@@ -10,6 +10,8 @@ mod accounts;
 mod dashboards;
 mod definitions;
 mod errors;
+mod exports;
+mod imports;
 mod instances;
 mod kpis;
 mod recount;
