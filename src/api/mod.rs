@@ -15,6 +15,7 @@ mod kpis;
 mod query;
 mod routes;
 mod scores;
+mod table;
 mod types;
 
 use uuid::Uuid;
@@ -154,7 +155,7 @@ async fn read_body(
     action: Action,
     content_type: Option<String>,
 ) -> Result<Body, Refusal> {
-    let is_import = action == Action::BulkScores && imports::Format::of(content_type.as_deref()).is_some();
+    let is_import = action == Action::BulkScores && table::Format::of(content_type.as_deref()).is_some();
     let (what, bytes_max) =
         if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
     let too_large = || Refusal::new(Code::PayloadTooLarge, format!("{what} is at most {bytes_max} bytes"));
