@@ -108,7 +108,7 @@ impl Work {
     /// Roughly its text in the batch.
     fn bytes(&self) -> usize {
         const FIXED: usize = 120;
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let length = |text: &Option<String>| text.as_deref().map_or(0, json_bytes);
         match self {
             Self::Batch(Batchable::Scores(write)) => write
                 .items
@@ -356,4 +356,26 @@ pub fn report(doing: &str, address: &Address, error: &Trouble) {
         serde_json::json!({"level": "error", "event": "aggregator_trouble", "doing": doing,
             "type_no": address.type_no, "cause": cause})
     );
+}
+
+/// Length of a text as JSON, without its quotes.
+fn json_bytes(text: &str) -> usize {
+    let of = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_text_as_json_is_known() {
+        for text in ["", "plain", "quoted \"x\" \\", "\u{1}\u{7f}\u{8}\n", "Größe 👍"] {
+            assert_eq!(json_bytes(text) + 2, json_of(text).len(), "{text:?}");
+        }
+    }
 }

@@ -132,7 +132,7 @@ impl<'a> Plan<'a> {
             }
         }
         for (item, _) in &valid {
-            if let (Some(at), Some(_)) = (item.timestamp_ms, item.score) {
+            if let (Some(at), Some(_)) = (item.earliest_ms.or(item.timestamp_ms), item.score) {
                 created.entry(&item.use_case_id).and_modify(|ms| *ms = at.min(*ms)).or_insert(at);
             }
         }

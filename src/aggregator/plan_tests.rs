@@ -45,6 +45,7 @@ fn item(id: &str, score: Option<f64>, timestamp_ms: Option<i64>) -> ScoreItem {
         timestamp_ms,
         comment: None,
         source: None,
+        earliest_ms: None,
     }
 }
 

@@ -79,6 +79,9 @@ pub struct ScoreItem {
     pub timestamp_ms: Option<i64>,
     pub comment: Option<String>,
     pub source: Option<String>,
+    /// The earliest timestamp that the request gives for the instance, where this is a portion of the request only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -12,7 +12,7 @@ use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,
 };
 use crate::domain::cell::{Cell, InstanceCell, Moments};
-use crate::domain::dashboard::{Collector, Dashboard, Detail, Filters, RangeShown};
+use crate::domain::dashboard::{Collector, Dashboard, Detail, Filters, Headline, RangeShown};
 use crate::domain::day::Day;
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -98,19 +98,22 @@ impl Reader<'_> {
         }))
     }
 
+    /// One line of the overview of all types: a KPI or version that this one does not have is no error here.
     async fn headline(&self, query: &Query) -> Read<String> {
-        let (range, zone, kpis) = self.look_up(query)?;
+        let has = |name: &&String| find_kpi(&self.kind.kpis, &KpiRef::NameOrId((*name).clone())).is_ok();
+        let wanted: Vec<String> = query.kpis.iter().filter(has).cloned().collect();
+        let (range, zone) = (range_of(query.from_ms, query.to_ms)?, self.zone(query)?);
+        let kpis = if wanted.is_empty() && !query.kpis.is_empty() { Vec::new() } else { self.kpis(&wanted)? };
         let series = series_of(range, query, &zone)?;
         let source = self.source(&kpis, range, &query.properties).await?;
         let collector = self.collect(&source, &kpis, range, series, zone, query.version, Detail::Headline)?;
         let (use_cases, panels) = collector.finish(&kpis);
-        Ok(serde_json::json!({
-            "use_case_name": self.kind.name,
-            "type_version": self.kind.type_version,
-            "use_cases": use_cases,
-            "kpis": panels,
-        })
-        .to_string())
+        Ok(json_of(&Headline {
+            use_case_name: &self.kind.name,
+            type_version: self.kind.type_version,
+            use_cases,
+            kpis: panels,
+        }))
     }
 
     async fn summaries(&self, sides: &[Side], wanted: &[String]) -> Read<String> {
@@ -170,10 +173,14 @@ impl Reader<'_> {
     /// The parts of a query, looked up and checked.
     pub fn look_up(&self, query: &Query) -> Read<(Range, Zone, Vec<&Kpi>)> {
         let range = range_of(query.from_ms, query.to_ms)?;
-        let zone = Zone::parse(&query.time_zone)
-            .ok_or_else(|| Refusal::new(Code::InvalidFilter, "the time zone is not known"))?;
+        let zone = self.zone(query)?;
         self.check_version(query.version)?;
         Ok((range, zone, self.kpis(&query.kpis)?))
+    }
+
+    fn zone(&self, query: &Query) -> Read<Zone> {
+        Zone::parse(&query.time_zone)
+            .ok_or_else(|| Refusal::new(Code::InvalidFilter, "the time zone is not known").into())
     }
 
     fn check_version(&self, version: Option<i64>) -> Read<()> {

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::answer::Answer;
-use super::dashboards::{bound, query, zone};
+use super::dashboards::query;
+use super::query::invalid_filter as invalid;
 use super::types::parse_use_case_name;
 use crate::aggregator::protocol::{Ask, By, Command, KpiAnswer, Query, Side, Summaries};
-use crate::domain::calendar::{format_timestamp, parse_bound};
+use crate::domain::calendar::format_timestamp;
 use crate::domain::cell::Moments;
 use crate::domain::dashboard::Filters;
 use crate::domain::double_double::DoubleDouble;
@@ -274,8 +275,8 @@ fn by_version(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
 }
 
 fn by_period(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
-    let zone = zone(context)?;
-    let own = (bound(context, "baseline_from", &zone)?, bound(context, "baseline_to", &zone)?);
+    let zone = context.query.zone()?;
+    let own = (context.query.bound("baseline_from", &zone)?, context.query.bound("baseline_to", &zone)?);
     let (from_ms, to_ms) = match (own, context.query.get("baseline")) {
         ((Some(from), Some(to)), None) => (from, to),
         ((None, None), None | Some("previous")) => (side.from_ms - (side.to_ms - side.from_ms), side.from_ms),
@@ -304,9 +305,8 @@ fn by_period(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
 }
 
 fn by_moment(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
-    let text = required(context, "at", "a date or an RFC 3339 time")?;
-    let at = parse_bound(text, &zone(context)?)
-        .ok_or_else(|| invalid(format!("at {} is neither a date nor an RFC 3339 time", shown(text))))?;
+    required(context, "at", "a date or an RFC 3339 time")?;
+    let at = context.query.bound("at", &context.query.zone()?)?.unwrap_or_default();
     let window = window(context.query.get("window").unwrap_or("7d"))?;
     let of = |from_ms: i64, to_ms: i64| (Side { from_ms, to_ms, ..side.clone() }, span(from_ms, to_ms));
     Ok(Sides::Two { baseline: of(at - window, at), candidate: of(at, at + window) })
@@ -369,10 +369,6 @@ fn number(name: &'static str) -> impl Fn(&str) -> Result<f64, Refusal> {
 
 fn required<'c>(context: &'c Context<'_>, name: &str, what: &str) -> Result<&'c str, Refusal> {
     context.query.get(name).ok_or_else(|| invalid(format!("the parameter '{name}' is missing: {what}")))
-}
-
-fn invalid(message: impl Into<String>) -> Refusal {
-    Refusal::new(Code::InvalidFilter, message)
 }
 
 #[cfg(test)]

@@ -1,19 +1,18 @@
 //! `/api/v1/dashboard`: figures straight from the running aggregates; and the check of the aggregates against D1.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::answer::{Answer, List};
-use super::query::cut;
+use super::csv;
+use super::query::{cut, invalid_filter as invalid};
 use super::types::address_of;
 use super::{Context, storage_failed};
 use crate::aggregator::protocol::{Ask, Command, Difference, PropertyKey, Query, Reconcile, ReconcileReport};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
-use crate::domain::calendar::{Granularity, Range, Zone, format_timestamp, parse_bound, slot_start_ms};
-use crate::domain::names::{PROPERTIES_PER_INSTANCE_MAX, check_property_key, check_property_value};
+use crate::domain::calendar::{Granularity, Range, format_timestamp};
+use crate::domain::dashboard::{Filters, RangeShown};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
 
@@ -23,8 +22,62 @@ const PORTIONS_MAX: usize = 400;
 pub async fn one(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let query = query(context)?;
-    let ask = Command::Read(Ask::Dashboard(query));
-    Ok(Answer::json(context.command(name.as_str(), ask).await?))
+    let format = context.query.format(&["json", "csv"])?;
+    let reply = context.command(name.as_str(), Command::Read(Ask::Dashboard(query))).await?;
+    if format == "csv" {
+        return Ok(Answer::text(series_csv(&reply)?, csv::MEDIA_TYPE)
+            .for_download(format!("dashboard-{}.csv", name.as_str())));
+    }
+    Ok(Answer::json(reply))
+}
+
+/// What a table of the series takes of a dashboard.
+#[derive(Deserialize)]
+struct Charted {
+    use_case_name: String,
+    kpis: Vec<ChartedKpi>,
+}
+
+#[derive(Deserialize)]
+struct ChartedKpi {
+    kpi_id: String,
+    kpi_name: String,
+    kpi_type: String,
+    unit: Option<String>,
+    goal: f64,
+    series: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    start: String,
+    count: u64,
+    average: Option<f64>,
+    goal_met: Option<bool>,
+}
+
+/// The series of a dashboard: a line for each KPI and bucket.
+fn series_csv(dashboard: &str) -> Result<String, Refusal> {
+    let charted: Charted = serde_json::from_str(dashboard).map_err(|_| unreadable())?;
+    let mut table =
+        String::from("use_case_name,kpi_id,kpi_name,kpi_type,unit,goal,start,count,average,goal_met\n");
+    for kpi in &charted.kpis {
+        for point in &kpi.series {
+            csv::Line::new(&mut table)
+                .text(&charted.use_case_name)
+                .text(&kpi.kpi_id)
+                .text(&kpi.kpi_name)
+                .text(&kpi.kpi_type)
+                .text(kpi.unit.as_deref().unwrap_or_default())
+                .value(&kpi.goal)
+                .text(&point.start)
+                .value(&point.count)
+                .value(&point.average)
+                .value(&point.goal_met)
+                .end();
+        }
+    }
+    Ok(table)
 }
 
 /// Every use case type's headline figures. The objects are asked side by side.
@@ -41,91 +94,57 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
     let mut items = Vec::with_capacity(found.len());
     for reply in join_all(asked).await {
         match reply {
-            Ok(json) => items.push(serde_json::from_str::<Value>(&json).unwrap_or_default()),
+            Ok(json) => items.push(RawValue::from_string(json).map_err(|_| unreadable())?),
             // Deleted since the list was read.
             Err(refusal) if refusal.code == Code::UseCaseNotFound => {}
             Err(refusal) => return Err(refusal),
         }
     }
-    let range = Range::new(query.from_ms, query.to_ms).map(|range| {
-        serde_json::json!({
-            "from": format_timestamp(slot_start_ms(range.from_slot)),
-            "to": format_timestamp(slot_start_ms(range.to_slot)),
-            "time_zone": query.time_zone,
-        })
-    });
-    let properties: BTreeMap<String, String> = query.properties.iter().cloned().collect();
-    let mut answer = serde_json::json!({
-        "range": range, "filters": {"version": query.version, "properties": properties}, "items": items,
-        "request_id": context.request_id,
-    });
-    if let (Some(cursor), Some(fields)) = (cursor, answer.as_object_mut()) {
-        fields.insert("cursor".to_owned(), cursor.into());
-    }
-    Ok(Answer::json(answer.to_string()))
+    let range = Range::new(query.from_ms, query.to_ms)
+        .map(|range| RangeShown::new(&range, query.granularity, &query.time_zone));
+    Ok(Answer::of(&Overview {
+        range,
+        filters: Filters { version: query.version, properties: query.properties.iter().cloned().collect() },
+        items,
+        cursor,
+        request_id: &context.request_id,
+    }))
+}
+
+#[derive(Serialize)]
+struct Overview<'a> {
+    range: Option<RangeShown<'a>>,
+    filters: Filters,
+    /// As the objects answered.
+    items: Vec<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    request_id: &'a str,
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Code::UnexpectedError, "the aggregator's answer can't be read")
 }
 
 /// The property keys of a type, with their values and how many instances have each.
 pub async fn properties(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let reply = context.command(name.as_str(), Command::Read(Ask::Properties)).await?;
-    let items: Vec<PropertyKey> = serde_json::from_str(&reply)
-        .map_err(|_| Refusal::new(Code::UnexpectedError, "the aggregator's answer can't be read"))?;
+    let items: Vec<PropertyKey> = serde_json::from_str(&reply).map_err(|_| unreadable())?;
     Ok(Answer::of(&List { items, cursor: None, request_id: context.request_id.clone() }))
-}
-
-fn invalid(message: String) -> Refusal {
-    Refusal::new(Code::InvalidFilter, message)
-}
-
-/// The time zone asked for.
-pub fn zone(context: &Context<'_>) -> Result<Zone, Refusal> {
-    let name = context.query.get("time_zone").unwrap_or("UTC");
-    Zone::parse(name).ok_or_else(|| {
-        invalid(format!("time_zone {} is not an IANA time zone such as Europe/Berlin", shown(name)))
-    })
-}
-
-/// A bound of a range, if it is given.
-pub fn bound(context: &Context<'_>, name: &str, zone: &Zone) -> Result<Option<i64>, Refusal> {
-    let Some(text) = context.query.get(name) else { return Ok(None) };
-    parse_bound(text, zone).map(Some).ok_or_else(|| {
-        invalid(format!("{name} {} is neither a date (2026-11-24) nor an RFC 3339 time", shown(text)))
-    })
-}
-
-/// The property filters, checked. One key can't have two values.
-fn property_filters(context: &Context<'_>) -> Result<Vec<(String, String)>, Refusal> {
-    let mut filters: BTreeMap<String, String> = BTreeMap::new();
-    for (key, value) in context.query.properties() {
-        check_property_key(&key).map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
-        check_property_value(&value)
-            .map_err(|bad| invalid(format!("property.{}: {}", shown(&key), bad.0)))?;
-        if filters.get(&key).is_some_and(|other| *other != value) {
-            return Err(invalid(format!(
-                "property.{} is given twice; an instance has one value of each property",
-                shown(&key)
-            )));
-        }
-        filters.insert(key, value);
-    }
-    if filters.len() > PROPERTIES_PER_INSTANCE_MAX {
-        return Err(invalid(format!("at most {PROPERTIES_PER_INSTANCE_MAX} property filters are taken")));
-    }
-    Ok(filters.into_iter().collect())
 }
 
 /// What a dashboard, a breakdown or a comparison is asked for.
 pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
     let asked = &context.query;
-    let zone = zone(context)?;
+    let zone = asked.zone()?;
     let granularity = match asked.get("granularity") {
         None => Granularity::Day,
         Some(text) => Granularity::parse(text).ok_or_else(|| {
             invalid(format!("granularity {} is not known; allowed: {}", shown(text), Granularity::ALLOWED))
         })?,
     };
-    let (from, to) = (bound(context, "from", &zone)?, bound(context, "to", &zone)?);
+    let (from, to) = (asked.bound("from", &zone)?, asked.bound("to", &zone)?);
     let (from_ms, to_ms) = match (from, to) {
         (Some(from), Some(to)) => (from, to),
         (Some(from), None) => (from, context.now_ms + FUTURE_MAX_MS),
@@ -146,7 +165,7 @@ pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
         time_zone: zone.name().to_owned(),
         version: context.version_filter()?,
         kpis: asked.all("kpi").map(str::to_owned).collect(),
-        properties: property_filters(context)?,
+        properties: asked.property_filters()?,
     })
 }
 

@@ -8,6 +8,7 @@ pub enum Access {
     Anyone,
     /// Definitions, instances and scores.
     ReadData,
+    /// Dashboards and exports.
     ReadDashboards,
     /// Instances, properties and scores.
     WriteScores,
@@ -49,6 +50,7 @@ pub enum Action {
     ClearScore,
     IncrementScore,
     BulkScores,
+    ExportScores,
     Dashboard,
     Overview,
     Compare,
@@ -93,6 +95,7 @@ pub const ROUTES: &[Route] = &[
 
     ("GET", "/api/v1/use_cases/definitions/{use_case_name}/instances", Access::ReadData, Action::ListInstances),
     ("POST", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::WriteScores, Action::BulkScores),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::ReadDashboards, Action::ExportScores),
 
     ("POST", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::Define, Action::CreateEvent),
     ("GET", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::ReadData, Action::ListEvents),
@@ -279,6 +282,8 @@ mod tests {
 
     #[test]
     fn names_are_decoded() {
+        check("GET", "/definitions/T/scores", Action::ExportScores, Some("T"), None, None);
+        check("POST", "/definitions/T/scores", Action::BulkScores, Some("T"), None, None);
         check(
             "PUT",
             "/instances/T/a%3Ab/kpis/Conversion%20$%20Value",

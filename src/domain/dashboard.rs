@@ -145,6 +145,15 @@ pub struct Dashboard<'a> {
     pub events: Vec<Event<'a>>,
 }
 
+/// One use case type in the overview.
+#[derive(Debug, Serialize)]
+pub struct Headline<'a> {
+    pub use_case_name: &'a str,
+    pub type_version: i64,
+    pub use_cases: UseCases,
+    pub kpis: Vec<KpiPanel<'a>>,
+}
+
 /// The effective range: `from` rounded down and `to` up to 15 minutes.
 #[derive(Debug, Serialize)]
 pub struct RangeShown<'a> {

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod definitions;
 pub mod events;
+pub mod exports;
 pub mod filtered;
 pub mod instances;
 pub mod jobs;

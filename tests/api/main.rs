@@ -11,6 +11,8 @@ mod analysis;
 mod dashboards;
 mod definitions;
 mod errors;
+mod exports;
+mod imports;
 mod instances;
 mod kpis;
 mod properties;
