@@ -10,6 +10,8 @@ const DAYS = 90;
 const DAY_MS = 86_400_000;
 const DEMO = "Demo:"; // what the description of a use case that this script may replace begins with
 const PARALLEL = 8;
+// One of those with which, on whatever weekday the demo is made, the planted regression is significant and nothing else is.
+const SEED = 27_000;
 
 // The last full day ends the demo.
 const END_MS = Math.floor(Date.now() / DAY_MS) * DAY_MS;
@@ -64,7 +66,7 @@ async function main() {
   const api = (method, path, body, headers = {}) => call(key, method, path, body, headers);
   await api("GET", "/api/v1/use_cases/definitions?limit=1");
   for (const [at, useCase] of USE_CASES.entries()) {
-    await fill(api, useCase, generator(20_261_124 + at));
+    await fill(api, useCase, generator(SEED + at));
   }
   await summarise(api);
 }

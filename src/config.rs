@@ -24,7 +24,13 @@ pub const KEY_CACHE_MS: i64 = 30 * 1000;
 /// Largest body of a request.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
-/// Most scores in a bulk request.
+/// Largest body of an import (CSV or NDJSON): it is read whole, and an isolate has 128 MB.
+pub const IMPORT_BYTES_MAX: usize = 10 * 1024 * 1024;
+
+/// Refused rows that the answer to an import names.
+pub const IMPORT_ERRORS_MAX: usize = 10_000;
+
+/// Most scores in a bulk request, and in a portion of an import.
 pub const BULK_ITEMS_MAX: usize = 1000;
 
 /// Length of a comment, of a description, and of a source or a unit, in characters.
@@ -32,6 +38,9 @@ pub const COMMENT_CHARS_MAX: usize = 2000;
 pub const DESCRIPTION_CHARS_MAX: usize = 2000;
 pub const SOURCE_CHARS_MAX: usize = 200;
 pub const UNIT_CHARS_MAX: usize = 16;
+
+/// Length of an event's title and of a benchmark's name, in characters.
+pub const TITLE_CHARS_MAX: usize = 200;
 
 /// Items on a page of a list.
 pub const PAGE_ITEMS_DEFAULT: i64 = 100;

@@ -1,4 +1,5 @@
-//! The object's own storage: packed days of cells, the watermark, and the slots touched since they were last checked.
+//! The object's own storage: packed days of cells, the registry of segments, the watermark, and the slots touched since they
+//! were last checked.
 //!
 //! Everything here is synchronous: writes with no `await` between them are one transaction, and the runtime holds every
 //! answer and every D1 call back until they are durable. So the watermark and the cells it speaks of never part.
@@ -11,9 +12,10 @@ use crate::domain::calendar::SLOTS_PER_DAY;
 use crate::domain::cell::{Cell, InstanceCell, Removal};
 use crate::domain::day::Day;
 use crate::domain::kpi::{Kpi, Rules};
+use crate::domain::segments::{Learned, Registry};
 
 /// Format of what is stored here. An object that finds another one counts everything again.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 
 /// The `kpi_no` under which instance cells are kept.
 const INSTANCES: i64 = 0;
@@ -37,6 +39,20 @@ pub struct Watermark {
     pub batch_no: i64,
 }
 
+/// Where a day of cells is kept, besides the KPI.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub segment: i64,
+    pub version: i64,
+    pub day: i64,
+}
+
+impl Place {
+    fn key(self, kpi_no: i64) -> Vec<SqlStorageValue> {
+        vec![self.segment.into(), kpi_no.into(), self.day.into(), self.version.into()]
+    }
+}
+
 pub struct CellStore {
     sql: SqlStorage,
 }
@@ -46,17 +62,73 @@ impl CellStore {
         Self { sql }
     }
 
-    /// Makes the tables if there are none.
+    /// Makes the tables if there are none. Those of another format go.
     pub fn prepare(&self) -> Result<()> {
-        for statement in [
+        self.sql.exec(
             "CREATE TABLE IF NOT EXISTS watermark (id INTEGER PRIMARY KEY CHECK (id = 1), format INTEGER NOT NULL, \
                epoch INTEGER NOT NULL, batch_no INTEGER NOT NULL)",
-            "CREATE TABLE IF NOT EXISTS cells (kpi_no INTEGER NOT NULL, day INTEGER NOT NULL, version INTEGER NOT NULL, \
-               data BLOB NOT NULL, PRIMARY KEY (kpi_no, day, version)) WITHOUT ROWID",
+            None,
+        )?;
+        let format = self.rows("SELECT format FROM watermark", vec![])?;
+        let format = format.first().and_then(|row| row.first()).map(integer).transpose()?;
+        if format.is_some_and(|format| format != FORMAT) {
+            for statement in ["DROP TABLE IF EXISTS cells", "DROP TABLE IF EXISTS touched"] {
+                self.sql.exec(statement, None)?;
+            }
+        }
+        for statement in [
+            "CREATE TABLE IF NOT EXISTS cells (segment INTEGER NOT NULL, kpi_no INTEGER NOT NULL, day INTEGER NOT NULL, \
+               version INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, kpi_no, day, version)) WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS property_keys (key TEXT PRIMARY KEY, tracked INTEGER NOT NULL) WITHOUT ROWID",
+            "CREATE TABLE IF NOT EXISTS segments (segment INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS touched (slot INTEGER PRIMARY KEY)",
         ] {
             self.sql.exec(statement, None)?;
         }
+        Ok(())
+    }
+
+    pub fn registry(&self) -> Result<Registry> {
+        let mut keys = Vec::new();
+        for row in self.rows("SELECT key, tracked FROM property_keys", vec![])? {
+            match row.as_slice() {
+                [SqlStorageValue::String(key), tracked] => keys.push((key.clone(), integer(tracked)? != 0)),
+                other => return Err(StoreError(format!("a property key is stored as {other:?}"))),
+            }
+        }
+        let mut found = Vec::new();
+        for row in self.rows("SELECT segment, key, value FROM segments", vec![])? {
+            match row.as_slice() {
+                [segment, SqlStorageValue::String(key), SqlStorageValue::String(value)] => {
+                    found.push((integer(segment)?, key.clone(), value.clone()));
+                }
+                other => return Err(StoreError(format!("a segment is stored as {other:?}"))),
+            }
+        }
+        Ok(Registry::restore(keys, found))
+    }
+
+    /// Puts a whole registry in the place of the one there is.
+    pub fn put_registry(&self, registry: &Registry) -> Result<()> {
+        self.sql.exec("DELETE FROM property_keys", None)?;
+        self.sql.exec("DELETE FROM segments", None)?;
+        for (key, tracked) in registry.keys() {
+            self.sql.exec(
+                "INSERT INTO property_keys (key, tracked) VALUES (?, ?)",
+                vec![key.into(), i64::from(tracked).into()],
+            )?;
+        }
+        for (segment, key, value) in registry.segments() {
+            self.sql.exec(
+                "INSERT INTO segments (segment, key, value) VALUES (?, ?, ?)",
+                vec![segment.into(), key.into(), value.into()],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn remove_segment(&self, segment: i64) -> Result<()> {
+        self.sql.exec("DELETE FROM cells WHERE segment = ?", vec![SqlStorageValue::from(segment)])?;
         Ok(())
     }
 
@@ -86,26 +158,26 @@ impl CellStore {
         self.set_watermark(Watermark { epoch, batch_no: -1 })?;
         self.sql.exec("DELETE FROM cells", None)?;
         self.sql.exec("DELETE FROM touched", None)?;
-        Ok(())
+        self.put_registry(&Registry::default())
     }
 
-    pub fn scores(&self, kpi: &Kpi, version: i64, day: i64) -> Result<Day<Cell>> {
-        self.blob(kpi.kpi_no, version, day)?
-            .map_or(Ok(Day::default()), |blob| decode_scores(&blob, &kpi.rules))
+    pub fn scores(&self, kpi: &Kpi, place: Place) -> Result<Day<Cell>> {
+        self.blob(kpi.kpi_no, place)?.map_or(Ok(Day::default()), |blob| decode_scores(&blob, &kpi.rules))
     }
 
-    pub fn instances(&self, version: i64, day: i64) -> Result<Day<InstanceCell>> {
-        self.blob(INSTANCES, version, day)?.map_or(Ok(Day::default()), |blob| decode_instances(&blob))
+    pub fn instances(&self, place: Place) -> Result<Day<InstanceCell>> {
+        self.blob(INSTANCES, place)?.map_or(Ok(Day::default()), |blob| decode_instances(&blob))
     }
 
-    /// Calls `visit(day, version, cells)` for every stored day of a KPI in `[first, last]`.
+    /// Calls `visit(day, version, cells)` for every stored day of a KPI and segment in `[first, last]`.
     pub fn each_scores(
         &self,
+        segment: i64,
         kpi: &Kpi,
         (first, last): (i64, i64),
         mut visit: impl FnMut(i64, i64, Day<Cell>),
     ) -> Result<()> {
-        self.each(kpi.kpi_no, first, last, |day, version, blob| {
+        self.each((segment, kpi.kpi_no), first, last, |day, version, blob| {
             visit(day, version, decode_scores(blob, &kpi.rules)?);
             Ok(())
         })
@@ -114,23 +186,24 @@ impl CellStore {
     /// The same for instance cells.
     pub fn each_instances(
         &self,
+        segment: i64,
         (first, last): (i64, i64),
         mut visit: impl FnMut(i64, i64, Day<InstanceCell>),
     ) -> Result<()> {
-        self.each(INSTANCES, first, last, |day, version, blob| {
+        self.each((segment, INSTANCES), first, last, |day, version, blob| {
             visit(day, version, decode_instances(blob)?);
             Ok(())
         })
     }
 
-    pub fn put_scores(&self, kpi: &Kpi, version: i64, day: i64, cells: &mut Day<Cell>) -> Result<()> {
+    pub fn put_scores(&self, kpi: &Kpi, place: Place, cells: &mut Day<Cell>) -> Result<()> {
         let blob = cells.encode(&kpi.rules);
-        self.put(kpi.kpi_no, version, day, cells.slots.is_empty(), blob)
+        self.put(kpi.kpi_no, place, cells.slots.is_empty(), blob)
     }
 
-    pub fn put_instances(&self, version: i64, day: i64, cells: &mut Day<InstanceCell>) -> Result<()> {
+    pub fn put_instances(&self, place: Place, cells: &mut Day<InstanceCell>) -> Result<()> {
         let blob = cells.encode();
-        self.put(INSTANCES, version, day, cells.slots.is_empty(), blob)
+        self.put(INSTANCES, place, cells.slots.is_empty(), blob)
     }
 
     pub fn remove_kpi(&self, kpi_no: i64) -> Result<()> {
@@ -180,10 +253,10 @@ impl CellStore {
         Ok(())
     }
 
-    fn blob(&self, kpi_no: i64, version: i64, day: i64) -> Result<Option<Vec<u8>>> {
+    fn blob(&self, kpi_no: i64, place: Place) -> Result<Option<Vec<u8>>> {
         let rows = self.rows(
-            "SELECT data FROM cells WHERE kpi_no = ? AND day = ? AND version = ?",
-            vec![kpi_no.into(), day.into(), version.into()],
+            "SELECT data FROM cells WHERE segment = ? AND kpi_no = ? AND day = ? AND version = ?",
+            place.key(kpi_no),
         )?;
         match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
             None => Ok(None),
@@ -192,16 +265,19 @@ impl CellStore {
         }
     }
 
-    fn put(&self, kpi_no: i64, version: i64, day: i64, empty: bool, blob: Vec<u8>) -> Result<()> {
-        let key: Vec<SqlStorageValue> = vec![kpi_no.into(), day.into(), version.into()];
+    fn put(&self, kpi_no: i64, place: Place, empty: bool, blob: Vec<u8>) -> Result<()> {
+        let key = place.key(kpi_no);
         if empty {
-            self.sql.exec("DELETE FROM cells WHERE kpi_no = ? AND day = ? AND version = ?", key)?;
+            self.sql.exec(
+                "DELETE FROM cells WHERE segment = ? AND kpi_no = ? AND day = ? AND version = ?",
+                key,
+            )?;
         } else {
             let mut row = key;
             row.push(SqlStorageValue::Blob(blob));
             self.sql.exec(
-                "INSERT INTO cells (kpi_no, day, version, data) VALUES (?, ?, ?, ?) \
-                 ON CONFLICT (kpi_no, day, version) DO UPDATE SET data = excluded.data",
+                "INSERT INTO cells (segment, kpi_no, day, version, data) VALUES (?, ?, ?, ?, ?) \
+                 ON CONFLICT (segment, kpi_no, day, version) DO UPDATE SET data = excluded.data",
                 row,
             )?;
         }
@@ -210,14 +286,14 @@ impl CellStore {
 
     fn each(
         &self,
-        kpi_no: i64,
+        (segment, kpi_no): (i64, i64),
         first: i64,
         last: i64,
         mut visit: impl FnMut(i64, i64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         let cursor = self.sql.exec(
-            "SELECT day, version, data FROM cells WHERE kpi_no = ? AND day BETWEEN ? AND ? ORDER BY day",
-            vec![SqlStorageValue::from(kpi_no), first.into(), last.into()],
+            "SELECT day, version, data FROM cells WHERE segment = ? AND kpi_no = ? AND day BETWEEN ? AND ? ORDER BY day",
+            vec![SqlStorageValue::from(segment), kpi_no.into(), first.into(), last.into()],
         )?;
         for row in cursor.raw() {
             match row?.as_slice() {
@@ -257,30 +333,55 @@ pub fn day_and_slot(slot: i64) -> (i64, u8) {
     (slot.div_euclid(SLOTS_PER_DAY), in_day)
 }
 
+/// Whose cells: of a segment and a version.
+pub type Group = (i64, i64);
+
 /// Changes to cells, made on copies; nobody sees them before `write`.
 #[derive(Default)]
 pub struct Changes {
-    /// By `(kpi_no, version, day)`.
-    scores: BTreeMap<(i64, i64, i64), Day<Cell>>,
-    /// By `(version, day)`.
-    instances: BTreeMap<(i64, i64), Day<InstanceCell>>,
-    /// `(kpi_no, slot)` of cells that must be counted again before the changes are written.
-    pub recount: BTreeSet<(i64, i64)>,
+    /// By `kpi_no`.
+    scores: BTreeMap<(i64, Place), Day<Cell>>,
+    instances: BTreeMap<Place, Day<InstanceCell>>,
+    /// Cells that must be counted again before the changes are written: whose they are, by `(kpi_no, slot)`.
+    pub recount: BTreeMap<(i64, i64), BTreeSet<Group>>,
     /// The same for slots of instance cells.
-    pub recount_creations: BTreeSet<i64>,
+    pub recount_creations: BTreeMap<i64, BTreeSet<Group>>,
     pub touched: BTreeSet<i64>,
+    /// The registry from now on, if it changes, and the segments that go.
+    registry: Option<(Registry, BTreeSet<i64>)>,
 }
 
 impl Changes {
+    /// Takes properties in that were not seen before. Answers the registry as it is then.
+    pub fn learn(&mut self, registry: &Registry, news: &[(String, String)]) -> Registry {
+        let mut learned = registry.clone();
+        let mut gone = BTreeSet::new();
+        let mut changed = false;
+        for (key, value) in news {
+            match learned.learn(key, value) {
+                Learned::Nothing => {}
+                Learned::NewSegment(_) | Learned::NewKeyUntracked => changed = true,
+                Learned::Dropped(segments) => {
+                    gone.extend(segments);
+                    changed = true;
+                }
+            }
+        }
+        if changed {
+            self.registry = Some((learned.clone(), gone));
+        }
+        learned
+    }
+
     pub fn add_score(
         &mut self,
         store: &CellStore,
         kpi: &Kpi,
-        version: i64,
+        group: Group,
         slot: i64,
         score: f64,
     ) -> Result<()> {
-        self.score_cell(store, kpi, version, slot)?.add(&kpi.rules, score);
+        self.score_cell(store, kpi, group, slot)?.add(&kpi.rules, score);
         Ok(())
     }
 
@@ -288,85 +389,118 @@ impl Changes {
         &mut self,
         store: &CellStore,
         kpi: &Kpi,
-        version: i64,
+        group: Group,
         slot: i64,
         score: f64,
     ) -> Result<()> {
-        let removal = self.score_cell(store, kpi, version, slot)?.remove(&kpi.rules, score);
+        let removal = self.score_cell(store, kpi, group, slot)?.remove(&kpi.rules, score);
         if removal == Removal::NeedsRecount {
-            self.recount.insert((kpi.kpi_no, slot));
+            self.recount.entry((kpi.kpi_no, slot)).or_default().insert(group);
         }
         Ok(())
     }
 
     /// The cell to change, as it is after the changes so far.
-    fn score_cell(&mut self, store: &CellStore, kpi: &Kpi, version: i64, slot: i64) -> Result<&mut Cell> {
-        let (day, in_day) = day_and_slot(slot);
-        self.touched.insert(slot);
-        let cells = match self.scores.entry((kpi.kpi_no, version, day)) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => {
-                entry.insert(store.scores(kpi, version, day)?)
-            }
-        };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
-    }
-
-    pub fn instance_cell(&mut self, store: &CellStore, version: i64, slot: i64) -> Result<&mut InstanceCell> {
-        let (day, in_day) = day_and_slot(slot);
-        self.touched.insert(slot);
-        let cells = match self.instances.entry((version, day)) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(version, day)?),
-        };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
-    }
-
-    /// Puts recounted cells of a KPI in place of all that its slots hold, in every version.
-    pub fn replace_scores(
+    fn score_cell(
         &mut self,
         store: &CellStore,
         kpi: &Kpi,
-        slots: &BTreeSet<i64>,
-        counted: &BTreeMap<(i64, i64), Cell>,
-        versions: &[i64],
-    ) -> Result<()> {
-        for slot in slots {
-            for version in versions {
-                let cell = counted.get(&(*version, *slot)).cloned().unwrap_or_default();
-                *self.score_cell(store, kpi, *version, *slot)? = cell;
-            }
-        }
-        Ok(())
+        (segment, version): Group,
+        slot: i64,
+    ) -> Result<&mut Cell> {
+        let (day, in_day) = day_and_slot(slot);
+        self.touched.insert(slot);
+        let place = Place { segment, version, day };
+        let cells = match self.scores.entry((kpi.kpi_no, place)) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.scores(kpi, place)?),
+        };
+        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
     }
 
-    pub fn replace_instances(
+    pub fn instance_cell(
         &mut self,
         store: &CellStore,
-        slots: &BTreeSet<i64>,
-        counted: &BTreeMap<(i64, i64), InstanceCell>,
-        versions: &[i64],
+        (segment, version): Group,
+        slot: i64,
+    ) -> Result<&mut InstanceCell> {
+        let (day, in_day) = day_and_slot(slot);
+        self.touched.insert(slot);
+        let place = Place { segment, version, day };
+        let cells = match self.instances.entry(place) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(place)?),
+        };
+        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
+    }
+
+    /// An instance that comes into or goes out of a group, holding scores of these KPIs.
+    pub fn move_instance(
+        &mut self,
+        store: &CellStore,
+        group: Group,
+        slot: i64,
+        kpis: &[i64],
+        comes: bool,
     ) -> Result<()> {
-        for slot in slots {
-            for version in versions {
-                *self.instance_cell(store, *version, *slot)? =
-                    counted.get(&(*version, *slot)).cloned().unwrap_or_default();
-            }
+        let cell = self.instance_cell(store, group, slot)?;
+        let consistent = if comes {
+            cell.add(kpis);
+            true
+        } else {
+            cell.remove(kpis)
+        };
+        if !consistent {
+            self.recount_creations.entry(slot).or_default().insert(group);
         }
         Ok(())
     }
 
-    /// Writes all changes, without an `await`: they and the watermark that follows are one transaction.
-    pub fn write(mut self, store: &CellStore, kpis: &[Kpi]) -> Result<()> {
-        for ((kpi_no, version, day), cells) in &mut self.scores {
+    /// Puts a recounted cell of a KPI in the place of what there is.
+    pub fn put_score_cell(
+        &mut self,
+        store: &CellStore,
+        kpi: &Kpi,
+        group: Group,
+        slot: i64,
+        cell: Cell,
+    ) -> Result<()> {
+        *self.score_cell(store, kpi, group, slot)? = cell;
+        Ok(())
+    }
+
+    pub fn put_instance_cell(
+        &mut self,
+        store: &CellStore,
+        group: Group,
+        slot: i64,
+        cell: InstanceCell,
+    ) -> Result<()> {
+        *self.instance_cell(store, group, slot)? = cell;
+        Ok(())
+    }
+
+    /// Writes all changes, without an `await`: they and the watermark that follows are one transaction. Answers the registry if
+    /// it changed.
+    pub fn write(mut self, store: &CellStore, kpis: &[Kpi]) -> Result<Option<Registry>> {
+        let mut changed = None;
+        if let Some((registry, gone)) = self.registry.take() {
+            store.put_registry(&registry)?;
+            for segment in gone {
+                store.remove_segment(segment)?;
+            }
+            changed = Some(registry);
+        }
+        for ((kpi_no, place), cells) in &mut self.scores {
             // A KPI deleted meanwhile has no cells any more.
             if let Some(kpi) = kpis.iter().find(|kpi| kpi.kpi_no == *kpi_no) {
-                store.put_scores(kpi, *version, *day, cells)?;
+                store.put_scores(kpi, *place, cells)?;
             }
         }
-        for ((version, day), cells) in &mut self.instances {
-            store.put_instances(*version, *day, cells)?;
+        for (place, cells) in &mut self.instances {
+            store.put_instances(*place, cells)?;
         }
-        store.touch(&self.touched)
+        store.touch(&self.touched)?;
+        Ok(changed)
     }
 }

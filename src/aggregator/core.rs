@@ -11,25 +11,24 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use worker::Delay;
 
-use super::cells::{CellStore, StoreError};
+use super::cells::{CellStore, Changes, StoreError};
 use super::plan::Batchable;
-use super::protocol::{Address, Call, Command, Query, Reply};
-use super::recovery;
-use crate::domain::calendar::{Range, Zone, buckets};
-use crate::domain::dashboard::{Collector, Dashboard, Event, Filters, RangeShown};
+use super::protocol::{Address, Ask, Call, Command, Reply};
+use super::{reader, recovery};
 use crate::domain::kpi::Kpi;
-use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::refusal::{Code, Refusal};
+use crate::domain::segments::Registry;
 use crate::storage::writer::{TypeState, json_of};
 use crate::storage::{Database, StorageError};
-
-/// Most buckets of a series.
-const BUCKETS_MAX: usize = 10_000;
 
 /// Commands that may wait. At some 2 KB each that is 8 MB; a bulk request counts as one for each item.
 const WAITING_MAX: usize = 4_000;
 
-/// Scores in one batch: D1's answer about them stays far below its 2 MB a text.
+/// Scores in one batch.
 const BATCH_ITEMS_MAX: usize = 2_000;
+
+/// D1's answer about one of them, besides its tracked properties.
+const ITEM_ANSWER_BYTES: usize = 90;
 
 /// Text in one batch, well below D1's 2 MB a parameter.
 const BATCH_BYTES_MAX: usize = 1_200_000;
@@ -60,6 +59,7 @@ pub struct Core {
     pub position: Cell<Position>,
     /// The cells are being made anew: readers wait.
     pub rebuilding: Cell<bool>,
+    registry: RefCell<Rc<Registry>>,
     queue: RefCell<VecDeque<Waiting>>,
     waiting: Cell<usize>,
     running: Cell<bool>,
@@ -108,7 +108,7 @@ impl Work {
     /// Roughly its text in the batch.
     fn bytes(&self) -> usize {
         const FIXED: usize = 120;
-        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let length = |text: &Option<String>| text.as_deref().map_or(0, json_bytes);
         match self {
             Self::Batch(Batchable::Scores(write)) => write
                 .items
@@ -130,6 +130,7 @@ impl Core {
             phase: RefCell::new(Phase::Cold),
             position: Cell::default(),
             rebuilding: Cell::new(false),
+            registry: RefCell::default(),
             queue: RefCell::default(),
             waiting: Cell::new(0),
             running: Cell::new(false),
@@ -144,16 +145,31 @@ impl Core {
         *self.phase.borrow_mut() = phase;
     }
 
+    /// Which properties have cells of their own.
+    pub fn registry(&self) -> Rc<Registry> {
+        Rc::clone(&self.registry.borrow())
+    }
+
+    pub fn set_registry(&self, registry: Registry) {
+        *self.registry.borrow_mut() = Rc::new(registry);
+    }
+
+    /// Writes changes to cells, without an `await`.
+    pub fn write_changes(&self, changes: Changes, kpis: &[Kpi]) -> Result<(), StoreError> {
+        if let Some(registry) = changes.write(&self.store, kpis)? {
+            self.set_registry(registry);
+        }
+        Ok(())
+    }
+
     /// Carries a command out and answers it.
     pub async fn call(self: Rc<Self>, call: Call) -> Reply {
         let Call { address, now_ms, command } = call;
-        if let (Phase::Ready(kind), false) = (self.phase(), self.rebuilding.get()) {
+        if let (Phase::Ready(kind), false, Command::Read(ask)) =
+            (self.phase(), self.rebuilding.get(), &command)
+        {
             // Readers see what the last batch left; they need not wait for the next.
-            match &command {
-                Command::Dashboard(query) => return self.dashboard(&kind, query),
-                Command::Headline(query) => return self.headline(&kind, query),
-                _ => {}
-            }
+            return self.read(&kind, ask, now_ms).await;
         }
         let work = Work::from(command);
         let items = work.items();
@@ -214,6 +230,8 @@ impl Core {
 
     /// The commands of the next batch, or the next command that goes alone.
     fn take(&self) -> Next {
+        // A single command is never too large: 1,000 items of 90 + 8 · 161 bytes are below 1.5 MB.
+        let items_max = recovery::tracked(&self.registry()).page_rows(ITEM_ANSWER_BYTES).min(BATCH_ITEMS_MAX);
         let mut queue = self.queue.borrow_mut();
         let mut group = Vec::new();
         let (mut items, mut bytes) = (0, 0);
@@ -223,7 +241,7 @@ impl Core {
             }
             items += next.work.items();
             bytes += next.work.bytes();
-            if !group.is_empty() && (items > BATCH_ITEMS_MAX || bytes > BATCH_BYTES_MAX) {
+            if !group.is_empty() && (items > items_max || bytes > BATCH_BYTES_MAX) {
                 break;
             }
             group.extend(queue.pop_front());
@@ -256,8 +274,7 @@ impl Core {
 
     async fn alone(&self, kind: &Rc<TypeState>, address: &Address, now_ms: i64, command: Command) -> Reply {
         match command {
-            Command::Dashboard(query) => self.dashboard(kind, &query),
-            Command::Headline(query) => self.headline(kind, &query),
+            Command::Read(ask) => self.read(kind, &ask, now_ms).await,
             Command::Reconcile(reconcile) => match recovery::reconcile(self, kind, &reconcile).await {
                 Ok(report) => Ok(json_of(&report)),
                 Err(error) => {
@@ -270,117 +287,23 @@ impl Core {
         }
     }
 
-    fn dashboard(&self, kind: &TypeState, query: &Query) -> Reply {
-        let asked = Asked::new(kind, query)?;
-        let series = buckets(asked.range, query.granularity, &asked.zone, BUCKETS_MAX).map_err(|_| {
-            Refusal::new(
-                Code::TooManyBuckets,
-                format!(
-                    "this range has more than {BUCKETS_MAX} buckets of one {}; ask for a shorter range or a coarser granularity",
-                    query.granularity.as_str()
-                ),
-            )
-        })?;
-        let (use_cases, kpis) =
-            self.collect(&asked, query, series).map_err(|error| unreadable(&error))?.finish(&asked.kpis);
-        let in_range = |ms: i64| asked.range.contains(crate::domain::calendar::slot_of(ms));
-        let events = kind
-            .versions
-            .iter()
-            .filter(|(version, started_ms)| *version > 1 && in_range(*started_ms))
-            .map(|(version, started_ms)| Event::Version {
-                at: crate::domain::calendar::format_timestamp(*started_ms),
-                version: *version,
-            })
-            .collect();
-        Ok(json_of(&Dashboard {
-            use_case_name: &kind.name,
-            type_version: kind.type_version,
-            range: RangeShown::new(&asked.range, query.granularity, &query.time_zone),
-            filters: Filters { version: query.version, properties: serde_json::Map::new() },
-            use_cases,
-            kpis,
-            events,
-        }))
-    }
-
-    fn headline(&self, kind: &TypeState, query: &Query) -> Reply {
-        let asked = Asked::new(kind, query)?;
-        let collector = self.collect(&asked, query, Vec::new()).map_err(|error| unreadable(&error))?;
-        let (use_cases, kpis) = collector.finish(&asked.kpis);
-        Ok(serde_json::json!({
-            "use_case_name": kind.name,
-            "type_version": kind.type_version,
-            "use_cases": use_cases,
-            "kpis": kpis,
-        })
-        .to_string())
-    }
-
-    fn collect(
-        &self,
-        asked: &Asked<'_>,
-        query: &Query,
-        series: Vec<crate::domain::calendar::Bucket>,
-    ) -> Result<Collector, StoreError> {
-        let mut collector = Collector::new(asked.range, series, asked.kpis.len());
-        let days = collector.days();
-        let wanted = |version: i64| query.version.is_none_or(|only| only == version);
-        for (place, kpi) in asked.kpis.iter().enumerate() {
-            self.store.each_scores(kpi, days, |day, version, cells| {
-                if wanted(version) {
-                    collector.add_scores(place, day, &cells);
-                }
-            })?;
-        }
-        self.store.each_instances(days, |day, version, cells| {
-            if wanted(version) {
-                collector.add_instances(day, &cells);
-            }
-        })?;
-        Ok(collector)
-    }
-}
-
-/// A query whose parts were looked up.
-struct Asked<'k> {
-    range: Range,
-    zone: Zone,
-    kpis: Vec<&'k Kpi>,
-}
-
-impl<'k> Asked<'k> {
-    fn new(kind: &'k TypeState, query: &Query) -> Result<Self, Refusal> {
-        let invalid = |message: &str| Refusal::new(Code::InvalidFilter, message);
-        let range =
-            Range::new(query.from_ms, query.to_ms).ok_or_else(|| invalid("'from' must be before 'to'"))?;
-        let zone = Zone::parse(&query.time_zone).ok_or_else(|| invalid("the time zone is not known"))?;
-        if let Some(version) = query.version
-            && !kind.versions.iter().any(|known| known.0 == version)
-        {
-            return Err(Refusal::new(
-                Code::InvalidFilter,
-                format!(
-                    "version {version} does not exist; the latest of {} is {}",
-                    shown(&kind.name),
-                    kind.type_version
-                ),
-            ));
-        }
-        let kpis = if query.kpis.is_empty() {
-            kind.kpis.iter().collect()
-        } else {
-            let mut found: Vec<&Kpi> = Vec::new();
-            for wanted in &query.kpis {
-                let kpi =
-                    super::plan::find_kpi(&kind.kpis, &super::protocol::KpiRef::NameOrId(wanted.clone()))?;
-                if !found.iter().any(|other| other.kpi_no == kpi.kpi_no) {
-                    found.push(kpi);
-                }
-            }
-            found
+    /// Answers what changes nothing.
+    pub async fn read(&self, kind: &TypeState, ask: &Ask, now_ms: i64) -> Reply {
+        let failure = match reader::read(self, kind, ask, now_ms).await {
+            Ok(json) => return Ok(json),
+            Err(failure) => failure,
         };
-        Ok(Self { range, zone, kpis })
+        Err(match failure {
+            reader::Failure::Refused(refusal) => refusal,
+            reader::Failure::Trouble(trouble) => {
+                let cause = trouble.describe();
+                worker::console_error!(
+                    "{}",
+                    serde_json::json!({"level": "error", "event": "read_failed", "type_no": kind.type_no, "cause": cause})
+                );
+                unavailable()
+            }
+        })
     }
 }
 
@@ -395,6 +318,15 @@ enum Next {
 pub enum Trouble {
     Storage(StorageError),
     Store(StoreError),
+}
+
+impl Trouble {
+    fn describe(&self) -> String {
+        match self {
+            Self::Storage(error) => format!("{error:?}"),
+            Self::Store(error) => format!("object storage: {}", error.0),
+        }
+    }
 }
 
 impl From<StorageError> for Trouble {
@@ -416,23 +348,34 @@ pub fn unavailable() -> Refusal {
     )
 }
 
-fn unreadable(error: &StoreError) -> Refusal {
-    worker::console_error!(
-        "{}",
-        serde_json::json!({"level": "error", "event": "cells_unreadable", "cause": error.0})
-    );
-    unavailable()
-}
-
 /// Logs what went wrong, once, where it was noticed.
 pub fn report(doing: &str, address: &Address, error: &Trouble) {
-    let cause = match error {
-        Trouble::Storage(error) => format!("{error:?}"),
-        Trouble::Store(error) => format!("object storage: {}", error.0),
-    };
+    let cause = error.describe();
     worker::console_error!(
         "{}",
         serde_json::json!({"level": "error", "event": "aggregator_trouble", "doing": doing,
             "type_no": address.type_no, "cause": cause})
     );
+}
+
+/// Length of a text as JSON, without its quotes.
+fn json_bytes(text: &str) -> usize {
+    let of = |byte: u8| match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
+        0..0x20 => 6,
+        _ => 1,
+    };
+    text.bytes().map(of).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_text_as_json_is_known() {
+        for text in ["", "plain", "quoted \"x\" \\", "\u{1}\u{7f}\u{8}\n", "Größe 👍"] {
+            assert_eq!(json_bytes(text) + 2, json_of(text).len(), "{text:?}");
+        }
+    }
 }

@@ -6,23 +6,28 @@
 
 use std::rc::Rc;
 
-use super::cells::Changes;
+use super::analysis::no_such_event;
+use super::cells::{Changes, Group};
 use super::core::{Core, Phase, Trouble, report, unavailable};
 use super::plan::{find_kpi, not_found};
 use super::protocol::{
-    Address, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewKpi, Reply,
+    Address, Ask, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewEvent, NewKpi, Reply,
 };
 use super::{recovery, write};
 use crate::config::IDEMPOTENCY_KEPT_MS;
 use crate::domain::calendar::{format_timestamp, slot_of};
-use crate::domain::kpi::{Direction, Kpi, KpiType, Rules, default_bucket_width};
+use crate::domain::kpi::{Benchmark, Direction, Kpi, KpiType, Rules, default_bucket_width};
 use crate::domain::names::KpiName;
 use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::segments::ALL;
 use crate::storage::writer::{
-    BatchId, IdempotencyWrite, KnownInstance, Touched, TypeState, json_of, kpis, look_up, read_kpis,
-    release_ids, remember,
+    BatchId, IdempotencyWrite, KnownInstance, SystemEvent, Touched, TypeState, json_of, kpis, look_up,
+    read_kpis, release_ids, remember,
 };
-use crate::storage::{Statement, definitions, instances};
+use crate::storage::{Statement, definitions, events, instances};
+
+/// Most events of a type: its object keeps them in memory.
+const EVENTS_MAX: usize = 1_000;
 
 /// How often a batch that did not take effect is sent.
 const ATTEMPTS_MAX: usize = 2;
@@ -45,6 +50,8 @@ pub async fn carry_out(
         }
         Command::DeleteInstance { use_case_id } => alone.delete_instance(&use_case_id).await,
         Command::DeleteType => alone.delete_type().await,
+        Command::CreateEvent(new) => alone.create_event(new).await,
+        Command::DeleteEvent { event_id } => alone.delete_event(&event_id).await,
         _ => Err(Refusal::new(Code::UnexpectedError, "this command does not go alone").into()),
     };
     done.map_err(|failure| match failure {
@@ -113,6 +120,7 @@ impl Alone<'_> {
             description: new.description,
             rules: Rules { kpi_type: new.kpi_type, goal: new.goal, direction: new.direction, bucket_width },
             unit: new.unit,
+            benchmarks: new.benchmarks,
             created_ms: self.now_ms,
             updated_ms: self.now_ms,
         };
@@ -277,25 +285,73 @@ impl Alone<'_> {
     fn without_instance(&self, found: &KnownInstance, held: &[(i64, f64, i64)]) -> Result<Changes, Failure> {
         let store = &self.core.store;
         let mut changes = Changes::default();
+        let segments = self.core.registry().segments_of(&found.properties);
+        let groups: Vec<Group> =
+            std::iter::once(ALL).chain(segments).map(|segment| (segment, found.version)).collect();
         let mut live = Vec::new();
         for (kpi_no, score, at) in held {
             if let Some(kpi) = self.kind.kpis.iter().find(|kpi| kpi.kpi_no == *kpi_no) {
-                changes.remove_score(store, kpi, found.version, slot_of(*at), *score)?;
+                for group in &groups {
+                    changes.remove_score(store, kpi, *group, slot_of(*at), *score)?;
+                }
                 live.push(*kpi_no);
             }
         }
-        let slot = slot_of(found.created_ms);
-        let cell = changes.instance_cell(store, found.version, slot)?;
-        let mut consistent = cell.instances > 0 && (live.is_empty() || cell.reviewed > 0);
-        cell.instances = cell.instances.saturating_sub(1);
-        cell.reviewed = cell.reviewed.saturating_sub(u64::from(!live.is_empty()));
-        for kpi_no in live {
-            consistent &= cell.reviewed_by_kpi.remove(kpi_no);
-        }
-        if !consistent {
-            changes.recount_creations.insert(slot);
+        for group in groups {
+            changes.move_instance(store, group, slot_of(found.created_ms), &live, false)?;
         }
         Ok(changes)
+    }
+
+    async fn create_event(&self, new: NewEvent) -> Done {
+        // Sent again after an answer that was lost.
+        if !self.kind.events.iter().any(|event| event.event_id == new.event_id) {
+            if self.kind.events.len() >= EVENTS_MAX {
+                return Err(Refusal::new(
+                    Code::InvalidRequest,
+                    format!("a use case has at most {EVENTS_MAX} events; delete some first"),
+                )
+                .into());
+            }
+            let event = SystemEvent {
+                event_no: self.kind.events.iter().map(|event| event.event_no).max().unwrap_or(0) + 1,
+                event_id: new.event_id.clone(),
+                at_ms: new.at_ms,
+                title: new.title,
+                description: new.description,
+                created_ms: self.now_ms,
+            };
+            let kpis = self
+                .commit_definition(&Touched::default(), |id| vec![events::insert(id.type_no, &event)])
+                .await?;
+            if let Some(kpis) = kpis {
+                let mut kind = TypeState { kpis, ..TypeState::clone(self.kind) };
+                kind.events.push(event);
+                self.become_kind(kind, Changes::default()).await?;
+            }
+        }
+        self.answer_event(&new.event_id).await
+    }
+
+    async fn delete_event(&self, event_id: &str) -> Done {
+        let found = self.kind.events.iter().find(|event| event.event_id == event_id);
+        let event_no = found.ok_or_else(|| no_such_event(event_id))?.event_no;
+        let answer = self.answer_event(event_id).await?;
+        let kpis = self
+            .commit_definition(&Touched::default(), |id| vec![events::delete(id.type_no, event_no)])
+            .await?;
+        if let Some(kpis) = kpis {
+            let mut kind = TypeState { kpis, ..TypeState::clone(self.kind) };
+            kind.events.retain(|event| event.event_no != event_no);
+            self.become_kind(kind, Changes::default()).await?;
+        }
+        Ok(answer)
+    }
+
+    async fn answer_event(&self, event_id: &str) -> Done {
+        let Phase::Ready(kind) = self.core.phase() else { return Err(unavailable().into()) };
+        let ask = Ask::Event { event_id: event_id.to_owned() };
+        Ok(self.core.read(&kind, &ask, self.now_ms).await?)
     }
 
     async fn delete_type(&self) -> Done {
@@ -359,7 +415,8 @@ impl Alone<'_> {
     }
 
     async fn become_kind(&self, kind: TypeState, changes: Changes) -> Result<(), Failure> {
-        write::write(self.core, &kind, changes, self.core.position.get().next_seq).await?;
+        let registry = self.core.registry();
+        write::write(self.core, &kind, changes, &registry, self.core.position.get().next_seq).await?;
         self.core.set_phase(Phase::Ready(Rc::new(kind)));
         Ok(())
     }
@@ -401,6 +458,7 @@ impl Alone<'_> {
         }
         new.description = change.description.unwrap_or(new.description);
         new.unit = change.unit.unwrap_or(new.unit);
+        new.benchmarks = change.benchmarks.unwrap_or(new.benchmarks);
         new.rules = Rules {
             kpi_type: change.kpi_type.unwrap_or(old.rules.kpi_type),
             goal: change.goal.unwrap_or(old.rules.goal),
@@ -413,6 +471,7 @@ impl Alone<'_> {
             new.rules.bucket_width = default_bucket_width(new.rules.goal);
         }
         check_goal(new.rules.kpi_type, new.rules.goal)?;
+        check_benchmarks(new.rules.kpi_type, &new.benchmarks)?;
         if new != *old {
             new.updated_ms = self.now_ms.max(old.updated_ms);
         }
@@ -429,6 +488,23 @@ pub fn check_goal(kpi_type: KpiType, goal: f64) -> Result<(), Refusal> {
         Code::GoalOutOfRange,
         format!("goal {goal} is out of range: a {} KPI takes {}", kpi_type.as_str(), kpi_type.goal_range()),
     ))
+}
+
+/// Checks benchmarks against their KPI type: their values are goals.
+pub fn check_benchmarks(kpi_type: KpiType, benchmarks: &[Benchmark]) -> Result<(), Refusal> {
+    match benchmarks.iter().find(|benchmark| !kpi_type.allows_goal(benchmark.value)) {
+        None => Ok(()),
+        Some(benchmark) => Err(Refusal::new(
+            Code::GoalOutOfRange,
+            format!(
+                "benchmark {} of {} is out of range: a {} KPI takes {}",
+                shown(&benchmark.name),
+                benchmark.value,
+                kpi_type.as_str(),
+                kpi_type.goal_range()
+            ),
+        )),
+    }
 }
 
 /// What a definition holds unless it says otherwise.

@@ -2,11 +2,13 @@
 //! keeper of its running aggregates. A thin shell over `domain`; `docs/ARCHITECTURE.md` shows why each score counts once.
 
 pub mod aggregator_do;
+pub mod analysis;
 pub mod cells;
 pub mod client;
 pub mod core;
 pub mod definitions;
 pub mod plan;
 pub mod protocol;
+pub mod reader;
 pub mod recovery;
 pub mod write;

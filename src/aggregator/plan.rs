@@ -2,7 +2,7 @@
 //! It decides what can be decided before the batch; what depends on rows nobody has read (does the instance exist?) is left to
 //! `settle`, which looks at what the batch found. No I/O here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::protocol::{
     CreateInstance, Idempotency, Increment, InstanceAnswer, KpiRef, Reply, ScoreItem, SetProperties,
@@ -12,6 +12,7 @@ use crate::domain::calendar::{format_timestamp, slot_of};
 use crate::domain::kpi::{Kpi, KpiType};
 use crate::domain::names::PROPERTIES_PER_INSTANCE_MAX;
 use crate::domain::refusal::{Code, Refusal, shown};
+use crate::domain::segments::Registry;
 use crate::storage::writer::{
     Before, IdempotencyWrite, InstanceWrite, Known, Properties, SEQUENCE_BITS, ScoreWrite, TypeState, json_of,
 };
@@ -74,8 +75,15 @@ impl<'a> Plan<'a> {
         self.next_seq
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.instances.is_empty() && self.scores.is_empty()
+    /// The properties that the batch sets and the registry has not seen.
+    pub fn news(&self, registry: &Registry) -> Vec<(String, String)> {
+        let set = self.instances.iter().filter_map(|instance| instance.properties.as_ref());
+        let news: BTreeSet<(String, String)> = set
+            .flat_map(|(new, _)| new)
+            .filter(|(key, value)| registry.is_news(key, value))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        news.into_iter().collect()
     }
 
     /// Whether the command can go into this batch. It can't if it may make an instance of which an earlier command in the
@@ -124,7 +132,7 @@ impl<'a> Plan<'a> {
             }
         }
         for (item, _) in &valid {
-            if let (Some(at), Some(_)) = (item.timestamp_ms, item.score) {
+            if let (Some(at), Some(_)) = (item.earliest_ms.or(item.timestamp_ms), item.score) {
                 created.entry(&item.use_case_id).and_modify(|ms| *ms = at.min(*ms)).or_insert(at);
             }
         }

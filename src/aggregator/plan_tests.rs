@@ -14,6 +14,7 @@ fn kind() -> TypeState {
         description: String::new(),
         rules: Rules { kpi_type, goal: 1.0, direction: Direction::HigherIsBetter, bucket_width: 1.0 },
         unit: None,
+        benchmarks: Vec::new(),
         created_ms: 0,
         updated_ms: 0,
     };
@@ -24,6 +25,7 @@ fn kind() -> TypeState {
         type_version: 2,
         versions: vec![(1, 0), (2, 5)],
         kpis: vec![kpi(1, "N", KpiType::Number), kpi(2, "L", KpiType::Likert5)],
+        events: Vec::new(),
         writer: WriterState {
             epoch: 1,
             batch_no: 0,
@@ -43,6 +45,7 @@ fn item(id: &str, score: Option<f64>, timestamp_ms: Option<i64>) -> ScoreItem {
         timestamp_ms,
         comment: None,
         source: None,
+        earliest_ms: None,
     }
 }
 
@@ -131,8 +134,12 @@ fn an_instance_elsewhere_costs_only_its_own_item() {
         .collect();
     let fate = plan.add(&write(true, items), NOW);
     let mut before = Before::default();
-    before.instances.insert(0, OldInstance { type_no: 7, version: 1, created_ms: 0, live_scores: 0 });
-    before.instances.insert(1, OldInstance { type_no: 8, version: 1, created_ms: 0, live_scores: 0 });
+    before
+        .instances
+        .insert(0, OldInstance { type_no: 7, version: 1, created_ms: 0, live_scores: 0, pairs: vec![] });
+    before
+        .instances
+        .insert(1, OldInstance { type_no: 8, version: 1, created_ms: 0, live_scores: 0, pairs: vec![] });
     let presence_of = |place: usize| presence(7, &plan.instances[place], place, &before);
     let report: WriteReport =
         serde_json::from_str(&settle(fate, &plan.instances, &presence_of).unwrap()).unwrap();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::calendar::Granularity;
+use crate::domain::kpi::Benchmark;
 use crate::domain::refusal::{Code, Refusal};
 
 /// Which type's object is meant. Objects are addressed by an internal name, never by the type's public one, so that a type
@@ -47,10 +48,12 @@ pub enum Command {
     IncrementVersion { timestamp_ms: Option<i64>, idempotency: Option<Idempotency> },
     /// Deletes the type and everything the object holds. Answers `null`.
     DeleteType,
-    /// Answers the whole dashboard.
-    Dashboard(Query),
-    /// Answers the figures without distributions and series.
-    Headline(Query),
+    /// Adds an event. Answers it as `EventAnswer`.
+    CreateEvent(NewEvent),
+    /// Answers the deleted event. Sent again it finds nothing.
+    DeleteEvent { event_id: String },
+    /// Changes nothing.
+    Read(Ask),
     /// Recounts one portion and repairs what differs. Answers `ReconcileReport`.
     Reconcile(Reconcile),
 }
@@ -76,6 +79,9 @@ pub struct ScoreItem {
     pub timestamp_ms: Option<i64>,
     pub comment: Option<String>,
     pub source: Option<String>,
+    /// The earliest timestamp that the request gives for the instance, where this is a portion of the request only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest_ms: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -152,6 +158,7 @@ pub struct NewKpi {
     pub direction: crate::domain::kpi::Direction,
     pub unit: Option<String>,
     pub bucket_width: Option<f64>,
+    pub benchmarks: Vec<Benchmark>,
 }
 
 /// What is to change; `None` leaves a field as it is.
@@ -166,6 +173,7 @@ pub struct KpiChange {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "some_or_null")]
     pub unit: Option<Option<String>>,
     pub bucket_width: Option<f64>,
+    pub benchmarks: Option<Vec<Benchmark>>,
 }
 
 /// Tells a field that is `null` from one that is absent.
@@ -193,6 +201,7 @@ pub struct KpiAnswer {
     pub direction: crate::domain::kpi::Direction,
     pub unit: Option<String>,
     pub bucket_width: Option<f64>,
+    pub benchmarks: Vec<Benchmark>,
     pub created_timestamp: String,
     pub updated_timestamp: String,
 }
@@ -210,10 +219,80 @@ impl KpiAnswer {
             direction: kpi.rules.direction,
             unit: kpi.unit.clone(),
             bucket_width: crate::storage::definitions::stored_bucket_width(&kpi.rules),
+            benchmarks: kpi.benchmarks.clone(),
             created_timestamp: format_timestamp(kpi.created_ms),
             updated_timestamp: format_timestamp(kpi.updated_ms),
         }
     }
+}
+
+/// What can be read from the aggregates.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Ask {
+    /// Answers the whole dashboard.
+    Dashboard(Query),
+    /// Answers the figures with a sparkline in place of distributions and series.
+    Headline(Query),
+    /// Answers count, sum and sum of squares of every KPI on each side, as `Summaries`.
+    Summaries { sides: Vec<Side>, kpis: Vec<String> },
+    /// Answers every value's figures side by side, as `Breakdown`.
+    Breakdown { query: Query, by: By, alpha: f64 },
+    /// Answers what got worse after an event of the range, as `Regressions`.
+    Regressions { query: Query, alpha: f64 },
+    /// Answers the property keys with their values, as `[PropertyKey]`.
+    Properties,
+    /// Answers the comparisons of one event.
+    Event { event_id: String },
+}
+
+/// What a breakdown is by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum By {
+    Version,
+    Property(String),
+}
+
+/// One side of a comparison. All conditions hold at once.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Side {
+    pub from_ms: i64,
+    pub to_ms: i64,
+    pub version: Option<i64>,
+    pub properties: Vec<(String, String)>,
+}
+
+/// What sides are compared by.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Summaries {
+    pub kpis: Vec<KpiAnswer>,
+    /// For each side, of each KPI: count, and the two halves of sum and sum of squares.
+    pub sides: Vec<Vec<(u64, [f64; 4])>>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewEvent {
+    pub event_id: String,
+    pub at_ms: i64,
+    pub title: String,
+    pub description: String,
+}
+
+/// A property key and its values, as the API shows them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PropertyKey {
+    pub key: String,
+    /// Whether filters by it are answered from aggregates.
+    pub tracked: bool,
+    pub values: Vec<PropertyValue>,
+    /// Whether there are values that are not named.
+    pub more_values: bool,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PropertyValue {
+    pub value: String,
+    /// Instances that have it; `null` where no aggregates are kept.
+    pub count: Option<u64>,
 }
 
 /// What a dashboard is asked for.
@@ -226,6 +305,23 @@ pub struct Query {
     pub version: Option<i64>,
     /// Names or ids; empty for all.
     pub kpis: Vec<String>,
+    /// All must hold.
+    pub properties: Vec<(String, String)>,
+}
+
+impl Query {
+    /// No filter at all.
+    pub fn everything() -> Self {
+        Self {
+            from_ms: 0,
+            to_ms: 1,
+            granularity: Granularity::Day,
+            time_zone: "UTC".to_owned(),
+            version: None,
+            kpis: Vec::new(),
+            properties: Vec::new(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -254,6 +350,8 @@ pub struct Difference {
     /// `null` for the counts of instances.
     pub kpi_name: Option<String>,
     pub version: i64,
+    /// Key and value, where the cell counts only instances that have this property.
+    pub property: Option<(String, String)>,
     pub slot_start: String,
     pub aggregate_count: u64,
     pub recount: u64,

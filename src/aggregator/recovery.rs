@@ -1,22 +1,25 @@
 //! Making the cells right: when the object starts, when a batch's outcome is unknown, and when a job asks for a check.
 //! All of it runs in the writer's loop, with no batch under way.
 
-use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::cells::{Changes, Watermark, day_and_slot};
+use super::cells::{Changes, Group, Place, StoreError, Watermark, day_and_slot};
 use super::core::{Core, Phase, Position, Trouble};
 use super::protocol::{Address, Difference, Reconcile, ReconcileReport};
 use crate::domain::calendar::{SLOT_MS, SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
 use crate::domain::kpi::Kpi;
-use crate::storage::recount::{self, ScoreSeen, Span};
+use crate::domain::segments::{ALL, Registry, VALUES_PER_KEY_MAX};
+use crate::storage::recount::{self, InstanceSeen, Pairs, Span, Tracked};
 use crate::storage::writer::{BatchId, Touched, TypeState, WriterState, take_over};
 
 /// Touched slots that one portion of a check takes.
 const CHECKED_SLOTS_MAX: i64 = 96;
+
+/// Property keys that a rebuild looks at, to choose those that it tracks.
+const KEYS_READ_MAX: usize = 200;
 
 /// Differences that a report names.
 const DIFFERENCES_MAX: usize = 20;
@@ -62,6 +65,7 @@ async fn take_over_as(core: &Core, address: &Address) -> Result<Option<WriterSta
     let kind = Rc::new(kind);
     let writer = kind.writer.clone();
     let mark = core.store.watermark()?;
+    core.set_registry(core.store.registry()?);
     core.rebuilding.set(true);
     match need(mark, &writer) {
         Need::Nothing => {}
@@ -100,6 +104,8 @@ fn need(mark: Option<Watermark>, writer: &WriterState) -> Need {
 
 /// Counts again what the last batch touched.
 async fn recount_touched(core: &Core, kind: &TypeState, touched: &Touched) -> Result<(), Trouble> {
+    let mut changes = Changes::default();
+    let registry = changes.learn(&core.registry(), &touched.pairs);
     for kpi_no in &touched.kpis {
         if let Some(kpi) = kind.kpis.iter().find(|kpi| kpi.kpi_no == *kpi_no) {
             rebuild_kpi(core, kind, kpi).await?;
@@ -111,24 +117,29 @@ async fn recount_touched(core: &Core, kind: &TypeState, touched: &Touched) -> Re
     if !touched.removed_kpis.is_empty() {
         rebuild_instances(core, kind).await?;
     }
-    let mut changes = Changes::default();
-    let slots: BTreeSet<(i64, i64)> = touched
+    let all = all_groups(kind, &registry);
+    let cells = touched
         .cells
         .iter()
         .flat_map(|(kpi_no, left, entered)| {
-            [left, entered].into_iter().flatten().map(|slot| (*kpi_no, *slot))
+            [left, entered].into_iter().flatten().map(|slot| ((*kpi_no, *slot), all.clone()))
         })
         .collect();
-    recount_scores(core, kind, &mut changes, &slots).await?;
-    let creations: BTreeSet<i64> = touched.creations.iter().copied().collect();
-    recount_instances(core, kind, &mut changes, &creations).await?;
-    changes.write(&core.store, &kind.kpis)?;
+    recount_scores(core, kind, &registry, &mut changes, &cells).await?;
+    let creations = touched.creations.iter().map(|slot| (*slot, all.clone())).collect();
+    recount_instances(core, kind, &registry, &mut changes, &creations).await?;
+    core.write_changes(changes, &kind.kpis)?;
     Ok(())
 }
 
 /// Counts everything again.
 async fn rebuild(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
     core.store.clear(kind.writer.epoch)?;
+    let all =
+        recount::properties(&core.database, kind.type_no, KEYS_READ_MAX, VALUES_PER_KEY_MAX + 1).await?;
+    let registry = Registry::choose(all);
+    core.store.put_registry(&registry)?;
+    core.set_registry(registry);
     rebuild_instances(core, kind).await?;
     for kpi in &kind.kpis {
         rebuild_kpi(core, kind, kpi).await?;
@@ -139,64 +150,91 @@ async fn rebuild(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
 /// Makes all cells of a KPI anew, in pages of its scores in the order of time.
 pub async fn rebuild_kpi(core: &Core, kind: &TypeState, kpi: &Kpi) -> Result<(), Trouble> {
     core.store.remove_kpi(kpi.kpi_no)?;
+    let registry = core.registry();
+    let tracked = tracked(&registry);
     let mut span = Some(Span { kpi_no: kpi.kpi_no, from_ms: i64::MIN >> 11, to_ms: 1 << 52, after: -1 });
-    let mut current: Option<(i64, BTreeMap<i64, Day<Cell>>)> = None;
+    let mut current: Option<(i64, BTreeMap<Group, Day<Cell>>)> = None;
     while let Some(asked) = span {
-        let mut pages = recount::scores(&core.database, kind.type_no, &[asked]).await?;
+        let mut pages = recount::scores(&core.database, kind.type_no, &[asked], &tracked).await?;
         let Some((seen, rest)) = pages.pop() else { break };
         for score in seen {
             let (day, in_day) = day_and_slot(slot_of(score.timestamp_ms()));
             if current.as_ref().is_some_and(|(other, _)| *other != day) {
-                put_day(core, kpi, current.take())?;
+                put_scores(core, kpi, current.take())?;
             }
-            let (_, versions) = current.get_or_insert_with(|| (day, BTreeMap::new()));
-            if let Some(cell) = versions.entry(score.version()).or_default().cell_mut(in_day) {
-                cell.add(&kpi.rules, score.score());
+            let (_, groups) = current.get_or_insert_with(|| (day, BTreeMap::new()));
+            for group in groups_of(&registry, score.version(), score.pairs()) {
+                if let Some(cell) = groups.entry(group).or_default().cell_mut(in_day) {
+                    cell.add(&kpi.rules, score.score());
+                }
             }
         }
         span = rest;
     }
-    put_day(core, kpi, current)
+    put_scores(core, kpi, current)
 }
 
-fn put_day(core: &Core, kpi: &Kpi, day: Option<(i64, BTreeMap<i64, Day<Cell>>)>) -> Result<(), Trouble> {
-    if let Some((day, versions)) = day {
-        for (version, mut cells) in versions {
-            core.store.put_scores(kpi, version, day, &mut cells)?;
-        }
+fn put_scores(core: &Core, kpi: &Kpi, day: Option<(i64, BTreeMap<Group, Day<Cell>>)>) -> Result<(), Trouble> {
+    let Some((day, groups)) = day else { return Ok(()) };
+    for ((segment, version), mut cells) in groups {
+        core.store.put_scores(kpi, Place { segment, version, day }, &mut cells)?;
     }
     Ok(())
 }
 
-/// Makes all instance cells anew, a day of creations at a time.
+/// Makes all instance cells anew, in pages of instances in the order of their creation.
 pub async fn rebuild_instances(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
     core.store.remove_instances()?;
-    let mut from_slot = 0;
-    while let Some(slot) = recount::next_creation(&core.database, kind.type_no, from_slot).await? {
-        let (day, _) = day_and_slot(slot);
-        let slots: BTreeSet<i64> = (day * SLOTS_PER_DAY..(day + 1) * SLOTS_PER_DAY).collect();
-        let mut changes = Changes::default();
-        recount_instances(core, kind, &mut changes, &slots).await?;
-        changes.touched.clear();
-        changes.write(&core.store, &kind.kpis)?;
-        from_slot = (day + 1) * SLOTS_PER_DAY;
+    let registry = core.registry();
+    let mut current: Option<(i64, BTreeMap<Group, Day<InstanceCell>>)> = None;
+    let mut range = Some((0, 1 << 53));
+    while let Some(asked) = range {
+        let mut pages = instances_pages(core, kind, &registry, &[asked]).await?;
+        let Some((seen, rest)) = pages.pop() else { break };
+        for instance in seen {
+            let (day, in_day) = day_and_slot(instance.slot());
+            if current.as_ref().is_some_and(|(other, _)| *other != day) {
+                put_instances(core, current.take())?;
+            }
+            let (_, groups) = current.get_or_insert_with(|| (day, BTreeMap::new()));
+            for group in groups_of(&registry, instance.version(), instance.pairs()) {
+                if let Some(cell) = groups.entry(group).or_default().cell_mut(in_day) {
+                    cell.add(instance.kpis());
+                }
+            }
+        }
+        range = rest;
+    }
+    put_instances(core, current)
+}
+
+fn put_instances(core: &Core, day: Option<(i64, BTreeMap<Group, Day<InstanceCell>>)>) -> Result<(), Trouble> {
+    let Some((day, groups)) = day else { return Ok(()) };
+    for ((segment, version), mut cells) in groups {
+        core.store.put_instances(Place { segment, version, day }, &mut cells)?;
     }
     Ok(())
 }
 
-/// Puts counted cells in place of what the changes (and the store) have for these `(kpi_no, slot)`.
+/// Puts counted cells in place of what the changes (and the store) have: by `(kpi_no, slot)`, whose cells.
 pub async fn recount_scores(
     core: &Core,
     kind: &TypeState,
+    registry: &Registry,
     changes: &mut Changes,
-    cells: &BTreeSet<(i64, i64)>,
+    cells: &BTreeMap<(i64, i64), BTreeSet<Group>>,
 ) -> Result<(), Trouble> {
-    for kpi in &kind.kpis {
-        let slots: BTreeSet<i64> =
-            cells.iter().filter(|(kpi_no, _)| *kpi_no == kpi.kpi_no).map(|(_, slot)| *slot).collect();
-        if !slots.is_empty() {
-            let counted = count_scores(core, kind, kpi, &slots).await?;
-            changes.replace_scores(&core.store, kpi, &slots, &counted, &version_numbers(kind))?;
+    let mut wanted: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for (kpi_no, slot) in cells.keys() {
+        wanted.entry(*kpi_no).or_default().insert(*slot);
+    }
+    let counted = count_scores(core, kind, registry, &wanted).await?;
+    for ((kpi_no, slot), groups) in cells {
+        // A KPI deleted meanwhile has no cells any more.
+        let Some(kpi) = kind.kpis.iter().find(|kpi| kpi.kpi_no == *kpi_no) else { continue };
+        for group in groups {
+            let cell = counted.get(&(*kpi_no, *slot, *group)).cloned().unwrap_or_default();
+            changes.put_score_cell(&core.store, kpi, *group, *slot, cell)?;
         }
     }
     Ok(())
@@ -205,43 +243,80 @@ pub async fn recount_scores(
 pub async fn recount_instances(
     core: &Core,
     kind: &TypeState,
+    registry: &Registry,
     changes: &mut Changes,
-    slots: &BTreeSet<i64>,
+    slots: &BTreeMap<i64, BTreeSet<Group>>,
 ) -> Result<(), Trouble> {
-    if !slots.is_empty() {
-        let counted = count_instances(core, kind, slots).await?;
-        changes.replace_instances(&core.store, slots, &counted, &version_numbers(kind))?;
+    if slots.is_empty() {
+        return Ok(());
+    }
+    let counted = count_instances(core, kind, registry, &slots.keys().copied().collect()).await?;
+    for (slot, groups) in slots {
+        for group in groups {
+            let cell = counted.get(&(*slot, *group)).cloned().unwrap_or_default();
+            changes.put_instance_cell(&core.store, *group, *slot, cell)?;
+        }
     }
     Ok(())
 }
 
-fn version_numbers(kind: &TypeState) -> Vec<i64> {
-    kind.versions.iter().map(|(version, _)| *version).collect()
+/// Every segment and version that can have cells.
+fn all_groups(kind: &TypeState, registry: &Registry) -> BTreeSet<Group> {
+    registry
+        .numbers()
+        .into_iter()
+        .flat_map(|segment| kind.versions.iter().map(move |(version, _)| (segment, *version)))
+        .collect()
 }
 
-/// Counts a KPI's scores in these slots, by `(version, slot)`.
+/// The groups in which an instance, and every score of it, is counted.
+pub fn groups_of(registry: &Registry, version: i64, pairs: &Pairs) -> impl Iterator<Item = Group> {
+    let segments = registry.segments_of(pairs.iter().map(|(key, value)| (key, value)));
+    std::iter::once(ALL).chain(segments).map(move |segment| (segment, version))
+}
+
+pub fn tracked(registry: &Registry) -> Tracked {
+    Tracked {
+        keys: registry.tracked_keys().into_iter().map(str::to_owned).collect(),
+        bytes_max: registry.pairs_bytes_max(),
+    }
+}
+
+/// Counted cells of scores by KPI, slot and group.
+type CountedScores = BTreeMap<(i64, i64, Group), Cell>;
+
+/// Counted cells of instances by slot and group.
+type CountedInstances = BTreeMap<(i64, Group), InstanceCell>;
+
+/// Counts the scores of KPIs in these slots of each. All in one call, unless there are many.
 async fn count_scores(
     core: &Core,
     kind: &TypeState,
-    kpi: &Kpi,
-    slots: &BTreeSet<i64>,
-) -> Result<BTreeMap<(i64, i64), Cell>, Trouble> {
-    let mut counted: BTreeMap<(i64, i64), Cell> = BTreeMap::new();
-    let mut spans: Vec<Span> = runs(slots)
-        .into_iter()
-        .map(|(from, to)| Span {
-            kpi_no: kpi.kpi_no,
-            from_ms: slot_start_ms(from),
-            to_ms: slot_start_ms(to),
-            after: -1,
-        })
+    registry: &Registry,
+    wanted: &BTreeMap<i64, BTreeSet<i64>>,
+) -> Result<CountedScores, Trouble> {
+    let mut counted = CountedScores::new();
+    let tracked = tracked(registry);
+    let span = |kpi_no: i64, (from, to): (i64, i64)| Span {
+        kpi_no,
+        from_ms: slot_start_ms(from),
+        to_ms: slot_start_ms(to),
+        after: -1,
+    };
+    let mut spans: Vec<Span> = wanted
+        .iter()
+        .flat_map(|(kpi_no, slots)| runs(slots).into_iter().map(move |run| span(*kpi_no, run)))
         .collect();
     while !spans.is_empty() {
-        let pages = recount::scores(&core.database, kind.type_no, &spans).await?;
-        spans.clear();
-        for (seen, rest) in pages {
+        let pages = recount::scores(&core.database, kind.type_no, &spans, &tracked).await?;
+        let asked = std::mem::take(&mut spans);
+        for ((seen, rest), span) in pages.into_iter().zip(asked) {
+            let Some(kpi) = kind.kpis.iter().find(|kpi| kpi.kpi_no == span.kpi_no) else { continue };
             for score in &seen {
-                count_in(&mut counted, kpi, score);
+                let slot = slot_of(score.timestamp_ms());
+                for group in groups_of(registry, score.version(), score.pairs()) {
+                    counted.entry((kpi.kpi_no, slot, group)).or_default().add(&kpi.rules, score.score());
+                }
             }
             spans.extend(rest);
         }
@@ -249,30 +324,42 @@ async fn count_scores(
     Ok(counted)
 }
 
-fn count_in(counted: &mut BTreeMap<(i64, i64), Cell>, kpi: &Kpi, score: &ScoreSeen) {
-    counted
-        .entry((score.version(), slot_of(score.timestamp_ms())))
-        .or_default()
-        .add(&kpi.rules, score.score());
-}
-
 async fn count_instances(
     core: &Core,
     kind: &TypeState,
+    registry: &Registry,
     slots: &BTreeSet<i64>,
-) -> Result<BTreeMap<(i64, i64), InstanceCell>, Trouble> {
-    let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
-    let mut counted: BTreeMap<(i64, i64), InstanceCell> = BTreeMap::new();
-    let seen = recount::instances(&core.database, kind.type_no, &runs(slots), &live).await?;
-    for (slot, version, kpi_no, count) in seen {
-        let cell = counted.entry((version, slot)).or_default();
-        match kpi_no {
-            0 => cell.instances = count,
-            -1 => cell.reviewed = count,
-            kpi_no => cell.reviewed_by_kpi.add(kpi_no, count),
+) -> Result<CountedInstances, Trouble> {
+    let mut counted = CountedInstances::new();
+    let first = recount::first_number;
+    let mut ranges: Vec<(i64, i64)> =
+        runs(slots).into_iter().map(|(from, to)| (first(from), first(to))).collect();
+    while !ranges.is_empty() {
+        let pages = instances_pages(core, kind, registry, &ranges).await?;
+        ranges.clear();
+        for (seen, rest) in pages {
+            for instance in &seen {
+                for group in groups_of(registry, instance.version(), instance.pairs()) {
+                    counted.entry((instance.slot(), group)).or_default().add(instance.kpis());
+                }
+            }
+            ranges.extend(rest);
         }
     }
     Ok(counted)
+}
+
+/// A page of instances, and the range of numbers that is left.
+type InstancesPage = (Vec<InstanceSeen>, Option<(i64, i64)>);
+
+async fn instances_pages(
+    core: &Core,
+    kind: &TypeState,
+    registry: &Registry,
+    ranges: &[(i64, i64)],
+) -> Result<Vec<InstancesPage>, Trouble> {
+    let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
+    Ok(recount::instances(&core.database, kind.type_no, ranges, &live, &tracked(registry)).await?)
 }
 
 /// Slots as runs `[from, to)`.
@@ -290,87 +377,131 @@ fn runs(slots: &BTreeSet<i64>) -> Vec<(i64, i64)> {
 /// Compares one portion of the cells with D1 and sets right what differs.
 pub async fn reconcile(core: &Core, kind: &TypeState, ask: &Reconcile) -> Result<ReconcileReport, Trouble> {
     let (slots, next_slot) = portion(core, kind, ask).await?;
-    let mut report = ReconcileReport { next_slot, ..ReconcileReport::default() };
+    let mut check = Check {
+        kind,
+        registry: &core.registry(),
+        slots: &slots,
+        repairs: Changes::default(),
+        report: ReconcileReport { next_slot, ..ReconcileReport::default() },
+    };
     if slots.is_empty() {
-        return Ok(report);
+        return Ok(check.report);
     }
-    let versions = version_numbers(kind);
-    let mut repairs = Changes::default();
     for kpi in &kind.kpis {
-        let counted = count_scores(core, kind, kpi, &slots).await?;
-        let mut days: BTreeMap<(i64, i64), Day<Cell>> = BTreeMap::new();
-        let mut differing = BTreeSet::new();
-        for (version, slot) in pairs(&versions, &slots) {
-            let (day, in_day) = day_and_slot(slot);
-            let cells = match days.entry((version, day)) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(core.store.scores(kpi, version, day)?),
-            };
-            let empty = Cell::default();
-            let held = cells.cell(in_day).unwrap_or(&empty);
-            let right = counted.get(&(version, slot)).unwrap_or(&empty);
-            if held.count == 0 && right.count == 0 {
-                continue;
-            }
-            report.checked += 1;
-            if !right.agrees_with(held) {
-                differing.insert(slot);
-                note(&mut report, kind, Some(kpi), version, slot, (held.count, right.count));
-            }
-        }
-        repairs.replace_scores(&core.store, kpi, &differing, &counted, &versions)?;
+        let wanted = BTreeMap::from([(kpi.kpi_no, slots.clone())]);
+        let counted = count_scores(core, kind, check.registry, &wanted).await?;
+        check.scores(core, kpi, &counted)?;
     }
-    let counted = count_instances(core, kind, &slots).await?;
-    let mut differing = BTreeSet::new();
-    let mut days: BTreeMap<(i64, i64), Day<InstanceCell>> = BTreeMap::new();
-    for (version, slot) in pairs(&versions, &slots) {
-        let (day, in_day) = day_and_slot(slot);
-        let cells = match days.entry((version, day)) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(core.store.instances(version, day)?),
-        };
-        let empty = InstanceCell::default();
-        let held = cells.cell(in_day).unwrap_or(&empty);
-        let right = counted.get(&(version, slot)).unwrap_or(&empty);
-        if held.is_empty() && right.is_empty() {
-            continue;
-        }
-        report.checked += 1;
-        if held != right {
-            differing.insert(slot);
-            note(&mut report, kind, None, version, slot, (held.instances, right.instances));
-        }
-    }
-    repairs.replace_instances(&core.store, &differing, &counted, &versions)?;
+    let counted = count_instances(core, kind, check.registry, &slots).await?;
+    check.instances(core, &counted)?;
+    let Check { mut repairs, report, .. } = check;
     repairs.touched.clear();
     // No await from here on: one transaction.
-    repairs.write(&core.store, &kind.kpis)?;
+    core.write_changes(repairs, &kind.kpis)?;
     core.store.untouch(&slots)?;
     Ok(report)
 }
 
-fn pairs<'a>(versions: &'a [i64], slots: &'a BTreeSet<i64>) -> impl Iterator<Item = (i64, i64)> + 'a {
-    slots.iter().flat_map(move |slot| versions.iter().map(move |version| (*version, *slot)))
+/// A check of some slots under way.
+struct Check<'a> {
+    kind: &'a TypeState,
+    registry: &'a Registry,
+    slots: &'a BTreeSet<i64>,
+    repairs: Changes,
+    report: ReconcileReport,
 }
 
-fn note(
-    report: &mut ReconcileReport,
-    kind: &TypeState,
-    kpi: Option<&Kpi>,
-    version: i64,
-    slot: i64,
-    (aggregate_count, recount): (u64, u64),
-) {
-    report.repaired += 1;
-    if report.differences.len() < DIFFERENCES_MAX {
-        report.differences.push(Difference {
-            use_case_name: kind.name.clone(),
-            kpi_name: kpi.map(|kpi| kpi.name.clone()),
-            version,
-            slot_start: format_timestamp(slot_start_ms(slot)),
-            aggregate_count,
-            recount,
-        });
+impl Check<'_> {
+    fn scores(&mut self, core: &Core, kpi: &Kpi, counted: &CountedScores) -> Result<(), Trouble> {
+        let empty = Cell::default();
+        for group in all_groups(self.kind, self.registry) {
+            let mut day = Loaded::default();
+            for slot in self.slots {
+                let held =
+                    day.cell(*slot, |day| core.store.scores(kpi, place(group, day)))?.unwrap_or(&empty);
+                let right = counted.get(&(kpi.kpi_no, *slot, group)).unwrap_or(&empty);
+                if held.count == 0 && right.count == 0 {
+                    continue;
+                }
+                self.report.checked += 1;
+                if !right.agrees_with(held) {
+                    let counts = (held.count, right.count);
+                    self.repairs.put_score_cell(&core.store, kpi, group, *slot, right.clone())?;
+                    self.note(Some(kpi), group, *slot, counts);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn instances(&mut self, core: &Core, counted: &CountedInstances) -> Result<(), Trouble> {
+        let empty = InstanceCell::default();
+        for group in all_groups(self.kind, self.registry) {
+            let mut day = Loaded::default();
+            for slot in self.slots {
+                let held = day.cell(*slot, |day| core.store.instances(place(group, day)))?.unwrap_or(&empty);
+                let right = counted.get(&(*slot, group)).unwrap_or(&empty);
+                if held.is_empty() && right.is_empty() {
+                    continue;
+                }
+                self.report.checked += 1;
+                if held != right {
+                    let counts = (held.instances, right.instances);
+                    self.repairs.put_instance_cell(&core.store, group, *slot, right.clone())?;
+                    self.note(None, group, *slot, counts);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn note(
+        &mut self,
+        kpi: Option<&Kpi>,
+        (segment, version): Group,
+        slot: i64,
+        (aggregate_count, recount): (u64, u64),
+    ) {
+        self.report.repaired += 1;
+        if self.report.differences.len() < DIFFERENCES_MAX {
+            let property = self.registry.segments().find(|(number, _, _)| *number == segment);
+            self.report.differences.push(Difference {
+                use_case_name: self.kind.name.clone(),
+                kpi_name: kpi.map(|kpi| kpi.name.clone()),
+                version,
+                property: property.map(|(_, key, value)| (key.to_owned(), value.to_owned())),
+                slot_start: format_timestamp(slot_start_ms(slot)),
+                aggregate_count,
+                recount,
+            });
+        }
+    }
+}
+
+fn place((segment, version): Group, day: i64) -> Place {
+    Place { segment, version, day }
+}
+
+/// The last day of cells that was loaded.
+struct Loaded<C>(Option<(i64, Day<C>)>);
+
+impl<C> Default for Loaded<C> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<C: Default> Loaded<C> {
+    fn cell(
+        &mut self,
+        slot: i64,
+        load: impl FnOnce(i64) -> Result<Day<C>, StoreError>,
+    ) -> Result<Option<&C>, Trouble> {
+        let (day, in_day) = day_and_slot(slot);
+        if self.0.as_ref().is_none_or(|(other, _)| *other != day) {
+            self.0 = Some((day, load(day)?));
+        }
+        Ok(self.0.as_ref().and_then(|(_, cells)| cells.cell(in_day)))
     }
 }
 

@@ -10,15 +10,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::cells::{Changes, Watermark};
+use super::cells::{Changes, Group, Watermark};
 use super::core::{Core, Phase, Trouble, Waiting, Work, report, unavailable};
 use super::plan::{Batchable, Fate, Plan, Presence, presence, settle};
 use super::protocol::Address;
 use super::recovery;
 use crate::domain::calendar::slot_of;
+use crate::domain::kpi::Kpi;
+use crate::domain::segments::{ALL, Registry};
 use crate::storage::StorageError;
 use crate::storage::writer::{
-    BatchId, Before, InstanceWrite, Known, ScoreBatch, ScoreWrite, TypeState, look_up, release_ids,
+    BatchId, Before, InstanceWrite, Known, Properties, ScoreBatch, ScoreWrite, TypeState, look_up,
+    release_ids,
 };
 
 /// How often a batch that did not take effect is sent.
@@ -49,6 +52,7 @@ pub async fn commit(core: &Core, kind: &Rc<TypeState>, address: &Address, now_ms
     }
     core.put_back(later);
     let batch = Batch {
+        news: plan.news(&core.registry()),
         next_seq: plan.next_seq(),
         instances: std::mem::take(&mut plan.instances),
         scores: std::mem::take(&mut plan.scores),
@@ -93,6 +97,8 @@ struct Batch {
     instances: Vec<InstanceWrite>,
     scores: Vec<ScoreWrite>,
     idempotency: Vec<crate::storage::writer::IdempotencyWrite>,
+    /// Properties not seen before.
+    news: Vec<(String, String)>,
 }
 
 enum Outcome {
@@ -105,6 +111,7 @@ enum Outcome {
 
 async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, batch: &Batch) -> Outcome {
     let live_kpis: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
+    let tracked = recovery::tracked(&core.registry());
     for _ in 0..ATTEMPTS_MAX {
         let position = core.position.get();
         let id = BatchId { type_no: kind.type_no, epoch: position.epoch, batch_no: position.batch_no + 1 };
@@ -114,6 +121,8 @@ async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, bat
             now_ms,
             next_seq: batch.next_seq,
             live_kpis: &live_kpis,
+            tracked_keys: &tracked.keys,
+            news: &batch.news,
             instances: &batch.instances,
             scores: &batch.scores,
             idempotency: &batch.idempotency,
@@ -167,64 +176,176 @@ async fn where_now(core: &Core, kind: &TypeState, instances: &[InstanceWrite]) -
 /// Changes the cells by the difference that the batch made.
 async fn take_in(core: &Core, kind: &TypeState, batch: &Batch, before: &Before) -> Result<(), Trouble> {
     let mut changes = Changes::default();
-    let mut gained: BTreeMap<usize, i64> = BTreeMap::new();
+    let registry = changes.learn(&core.registry(), &batch.news);
+    let mut of_instance: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     for (at, write) in batch.scores.iter().enumerate() {
-        let Some(instance) = batch.instances.get(write.instance) else { continue };
-        if presence(kind.type_no, instance, write.instance, before) != Presence::Here {
-            continue;
-        }
-        let Some(kpi) = kind.kpis.iter().find(|kpi| kpi.kpi_no == write.kpi_no) else { continue };
-        let (version, created_ms) = birth(instance, write.instance, before);
-        let old = before.scores.get(&at).copied();
-        let new = write.score.map(|score| {
-            // The same rule as in upsert_scores.sql.
-            let at = write.timestamp_ms.or(old.map(|(_, at)| at)).unwrap_or(write.now_ms);
-            (score, at)
-        });
-        let placed = |(score, at): (f64, i64)| (score, slot_of(at));
-        if old.map(placed) != new.map(placed) {
-            if let Some((score, slot)) = old.map(placed) {
-                changes.remove_score(&core.store, kpi, version, slot, score)?;
-            }
-            if let Some((score, slot)) = new.map(placed) {
-                changes.add_score(&core.store, kpi, version, slot, score)?;
-            }
-        }
-        let gain = i64::from(new.is_some()) - i64::from(old.is_some());
-        if gain != 0 {
-            *gained.entry(write.instance).or_default() += gain;
-            let slot = slot_of(created_ms);
-            let cell = changes.instance_cell(&core.store, version, slot)?;
-            if gain > 0 {
-                cell.reviewed_by_kpi.add(write.kpi_no, 1);
-            } else if !cell.reviewed_by_kpi.remove(write.kpi_no) {
-                changes.recount_creations.insert(slot);
-            }
-        }
+        of_instance.entry(write.instance).or_default().push(at);
     }
     for (place, instance) in batch.instances.iter().enumerate() {
-        if presence(kind.type_no, instance, place, before) != Presence::Here {
-            continue;
-        }
-        let (version, created_ms) = birth(instance, place, before);
-        let held = before.instances.get(&place).map_or(0, |old| old.live_scores);
-        let holds = held + gained.get(&place).copied().unwrap_or(0);
-        let made = !before.instances.contains_key(&place);
-        if made || (held > 0) != (holds > 0) {
-            let slot = slot_of(created_ms);
-            let cell = changes.instance_cell(&core.store, version, slot)?;
-            cell.instances += u64::from(made);
-            match (held > 0, holds > 0) {
-                (false, true) => cell.reviewed += 1,
-                (true, false) if cell.reviewed == 0 => {
-                    changes.recount_creations.insert(slot);
-                }
-                (true, false) => cell.reviewed -= 1,
-                _ => {}
-            }
+        if presence(kind.type_no, instance, place, before) == Presence::Here {
+            let writes = of_instance.get(&place).map(Vec::as_slice).unwrap_or_default();
+            let difference = Difference { core, kind, batch, before, place, instance };
+            difference.take_in(&registry, &mut changes, writes)?;
         }
     }
-    write(core, kind, changes, batch.next_seq).await
+    write(core, kind, changes, &registry, batch.next_seq).await
+}
+
+/// What a batch changed of one instance.
+struct Difference<'a> {
+    core: &'a Core,
+    kind: &'a TypeState,
+    batch: &'a Batch,
+    before: &'a Before,
+    place: usize,
+    instance: &'a InstanceWrite,
+}
+
+/// The segments of an instance before and after the batch.
+struct Segments {
+    /// With `ALL`, whether or not the instance is new.
+    both: BTreeSet<i64>,
+    left: BTreeSet<i64>,
+    entered: BTreeSet<i64>,
+}
+
+impl Difference<'_> {
+    fn take_in(&self, registry: &Registry, changes: &mut Changes, writes: &[usize]) -> Result<(), Trouble> {
+        let store = &self.core.store;
+        let segments = self.segments(registry);
+        let (version, created_ms) = birth(self.instance, self.place, self.before);
+        let held = self.before.held.get(&self.place).map(Vec::as_slice).unwrap_or_default();
+        // KPIs of which the instance holds a score: known only where its properties change.
+        let mut kpis_after: BTreeSet<i64> = held.iter().map(|(kpi_no, _, _)| *kpi_no).collect();
+        let kpis_before: Vec<i64> = kpis_after.iter().copied().collect();
+        let mut unwritten: BTreeMap<i64, (f64, i64)> =
+            held.iter().map(|(kpi_no, score, at)| (*kpi_no, (*score, *at))).collect();
+        let creation = slot_of(created_ms);
+        let mut gained = 0;
+        for at in writes {
+            let Some(write) = self.batch.scores.get(*at) else { continue };
+            let Some(kpi) = self.kind.kpis.iter().find(|kpi| kpi.kpi_no == write.kpi_no) else { continue };
+            unwritten.remove(&kpi.kpi_no);
+            let old = self.before.scores.get(at).copied();
+            let new = write.score.map(|score| {
+                // The same rule as in upsert_scores.sql.
+                let at = write.timestamp_ms.or(old.map(|(_, at)| at)).unwrap_or(write.now_ms);
+                (score, at)
+            });
+            for segment in &segments.both {
+                self.change_score(changes, kpi, (*segment, version), old, new)?;
+            }
+            for segment in &segments.left {
+                self.change_score(changes, kpi, (*segment, version), old, None)?;
+            }
+            for segment in &segments.entered {
+                self.change_score(changes, kpi, (*segment, version), None, new)?;
+            }
+            match new {
+                Some(_) => kpis_after.insert(kpi.kpi_no),
+                None => kpis_after.remove(&kpi.kpi_no),
+            };
+            let gain = i64::from(new.is_some()) - i64::from(old.is_some());
+            gained += gain;
+            for segment in segments.both.iter().filter(|_| gain != 0) {
+                let group = (*segment, version);
+                let cell = changes.instance_cell(store, group, creation)?;
+                if gain > 0 {
+                    cell.reviewed_by_kpi.add(write.kpi_no, 1);
+                } else if !cell.reviewed_by_kpi.remove(write.kpi_no) {
+                    changes.recount_creations.entry(creation).or_default().insert(group);
+                }
+            }
+        }
+        for (kpi_no, old) in unwritten {
+            let Some(kpi) = self.kind.kpis.iter().find(|kpi| kpi.kpi_no == kpi_no) else { continue };
+            for segment in &segments.left {
+                self.change_score(changes, kpi, (*segment, version), Some(old), None)?;
+            }
+            for segment in &segments.entered {
+                self.change_score(changes, kpi, (*segment, version), None, Some(old))?;
+            }
+        }
+        for segment in &segments.both {
+            self.change_instance(changes, (*segment, version), creation, gained)?;
+        }
+        for segment in &segments.left {
+            changes.move_instance(store, (*segment, version), creation, &kpis_before, false)?;
+        }
+        let kpis_after: Vec<i64> = kpis_after.into_iter().collect();
+        for segment in &segments.entered {
+            changes.move_instance(store, (*segment, version), creation, &kpis_after, true)?;
+        }
+        Ok(())
+    }
+
+    fn segments(&self, registry: &Registry) -> Segments {
+        let of = |properties: &Properties| registry.segments_of(properties);
+        let (before, after) = match (&self.instance.properties, self.before.instances.get(&self.place)) {
+            (Some((new, _)), None) => (BTreeSet::new(), of(new)),
+            (Some((new, old)), Some(_)) => (of(old), of(new)),
+            (None, None) => (BTreeSet::new(), BTreeSet::new()),
+            (None, Some(old)) => {
+                let same = registry.segments_of(old.pairs.iter().map(|(key, value)| (key, value)));
+                (same.clone(), same)
+            }
+        };
+        Segments {
+            both: before.intersection(&after).copied().chain([ALL]).collect(),
+            left: before.difference(&after).copied().collect(),
+            entered: after.difference(&before).copied().collect(),
+        }
+    }
+
+    /// A score as it was and is, each `(score, timestamp_ms)`, in the cells of one group.
+    fn change_score(
+        &self,
+        changes: &mut Changes,
+        kpi: &Kpi,
+        group: Group,
+        old: Option<(f64, i64)>,
+        new: Option<(f64, i64)>,
+    ) -> Result<(), Trouble> {
+        let placed = |(score, at): (f64, i64)| (score, slot_of(at));
+        let (old, new) = (old.map(placed), new.map(placed));
+        if old == new {
+            return Ok(());
+        }
+        if let Some((score, slot)) = old {
+            changes.remove_score(&self.core.store, kpi, group, slot, score)?;
+        }
+        if let Some((score, slot)) = new {
+            changes.add_score(&self.core.store, kpi, group, slot, score)?;
+        }
+        Ok(())
+    }
+
+    /// An instance that is made, or that holds more or fewer scores than before, in a group in which it stays.
+    fn change_instance(
+        &self,
+        changes: &mut Changes,
+        group: Group,
+        creation: i64,
+        gained: i64,
+    ) -> Result<(), Trouble> {
+        let old = self.before.instances.get(&self.place);
+        let held = old.map_or(0, |old| old.live_scores);
+        let (was, is) = (held > 0, held + gained > 0);
+        if old.is_some() && was == is {
+            return Ok(());
+        }
+        let cell = changes.instance_cell(&self.core.store, group, creation)?;
+        cell.instances += u64::from(old.is_none());
+        match (was, is) {
+            (false, true) => cell.reviewed += 1,
+            (true, false) if cell.reviewed == 0 => {
+                changes.recount_creations.entry(creation).or_default().insert(group);
+            }
+            (true, false) => cell.reviewed -= 1,
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
 /// Version and creation time of an instance of the batch.
@@ -241,17 +362,18 @@ pub async fn write(
     core: &Core,
     kind: &TypeState,
     mut changes: Changes,
+    registry: &Registry,
     next_seq: i64,
 ) -> Result<(), Trouble> {
-    let slots = std::mem::take(&mut changes.recount);
-    recovery::recount_scores(core, kind, &mut changes, &slots).await?;
+    let cells = std::mem::take(&mut changes.recount);
+    recovery::recount_scores(core, kind, registry, &mut changes, &cells).await?;
     let slots = std::mem::take(&mut changes.recount_creations);
-    recovery::recount_instances(core, kind, &mut changes, &slots).await?;
+    recovery::recount_instances(core, kind, registry, &mut changes, &slots).await?;
     let mut position = core.position.get();
     position.batch_no += 1;
     position.next_seq = next_seq;
     // No await from here on: one transaction.
-    changes.write(&core.store, &kind.kpis)?;
+    core.write_changes(changes, &kind.kpis)?;
     core.store.set_watermark(Watermark { epoch: position.epoch, batch_no: position.batch_no })?;
     core.position.set(position);
     Ok(())

@@ -1,5 +1,6 @@
 //! Answers: the only place where a refusal becomes an HTTP response.
 
+use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
 use worker::{Headers, Response, ResponseBuilder};
 
@@ -7,16 +8,42 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::storage::writer::json_of;
 
 /// A successful answer.
-#[derive(Debug)]
 pub struct Answer {
     status: u16,
-    /// JSON; empty with 204.
-    body: String,
+    media_type: &'static str,
+    /// To be kept as a file of this name.
+    file_name: Option<String>,
+    content: Content,
 }
+
+enum Content {
+    /// Empty with 204.
+    Text(String),
+    Stream(Chunks),
+}
+
+/// A body in parts, made while it is sent. An error ends the transfer short of its end, so that nobody takes what there is of it
+/// for the whole.
+pub type Chunks = LocalBoxStream<'static, worker::Result<Vec<u8>>>;
+
+const JSON: &str = "application/json";
 
 impl Answer {
     pub fn json(body: String) -> Self {
-        Self { status: 200, body }
+        Self::text(body, JSON)
+    }
+
+    pub fn text(body: String, media_type: &'static str) -> Self {
+        Self { status: 200, media_type, file_name: None, content: Content::Text(body) }
+    }
+
+    pub fn stream(chunks: Chunks, media_type: &'static str) -> Self {
+        Self { status: 200, media_type, file_name: None, content: Content::Stream(chunks) }
+    }
+
+    /// The name must hold nothing that a header would have to quote.
+    pub fn for_download(self, file_name: String) -> Self {
+        Self { file_name: Some(file_name), ..self }
     }
 
     pub fn of<T: Serialize>(value: &T) -> Self {
@@ -24,7 +51,7 @@ impl Answer {
     }
 
     pub fn no_content() -> Self {
-        Self { status: 204, body: String::new() }
+        Self { status: 204, ..Self::json(String::new()) }
     }
 
     /// A JSON object with the request's id added.
@@ -86,8 +113,8 @@ pub fn respond(answer: Result<Answer, Refusal>, request_id: &str, method: &str) 
     let headers = Headers::new();
     headers.set("x-request-id", request_id)?;
     headers.set("cache-control", "no-store")?;
-    let (status, body) = match answer {
-        Ok(answer) => (answer.status, answer.body),
+    let answer = match answer {
+        Ok(answer) => answer,
         Err(refusal) => {
             let status = status_of(refusal.code);
             match status {
@@ -98,14 +125,19 @@ pub fn respond(answer: Result<Answer, Refusal>, request_id: &str, method: &str) 
             }
             let envelope =
                 Envelope { status_code: status, message: &refusal.message, xproxy_error: &refusal };
-            (status, json_of(&envelope))
+            Answer { status, ..Answer::json(json_of(&envelope)) }
         }
     };
-    let response = ResponseBuilder::new().with_status(status).with_headers(headers);
-    if status == 204 || method == "HEAD" {
-        return Ok(response.empty());
+    if answer.status != 204 {
+        headers.set("content-type", answer.media_type)?;
     }
-    let mut response = response.fixed(body.into_bytes());
-    response.headers_mut().set("content-type", "application/json")?;
-    Ok(response)
+    if let Some(name) = answer.file_name {
+        headers.set("content-disposition", &format!("attachment; filename=\"{name}\""))?;
+    }
+    let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
+    match answer.content {
+        _ if answer.status == 204 || method == "HEAD" => Ok(response.empty()),
+        Content::Text(text) => Ok(response.fixed(text.into_bytes())),
+        Content::Stream(chunks) => response.from_stream(chunks),
+    }
 }

@@ -1,16 +1,18 @@
 //! `/api/v1/dashboard`: figures straight from the running aggregates; and the check of the aggregates against D1.
 
 use futures_util::future::join_all;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use super::answer::Answer;
-use super::query::cut;
+use super::answer::{Answer, List};
+use super::csv;
+use super::query::{cut, invalid_filter as invalid};
 use super::types::address_of;
 use super::{Context, storage_failed};
-use crate::aggregator::protocol::{Command, Difference, Query, Reconcile, ReconcileReport};
+use crate::aggregator::protocol::{Ask, Command, Difference, PropertyKey, Query, Reconcile, ReconcileReport};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
-use crate::domain::calendar::{Granularity, Range, Zone, format_timestamp, parse_bound, slot_start_ms};
+use crate::domain::calendar::{Granularity, Range, format_timestamp};
+use crate::domain::dashboard::{Filters, RangeShown};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
 
@@ -20,7 +22,62 @@ const PORTIONS_MAX: usize = 400;
 pub async fn one(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let query = query(context)?;
-    Ok(Answer::json(context.command(name.as_str(), Command::Dashboard(query)).await?))
+    let format = context.query.format(&["json", "csv"])?;
+    let reply = context.command(name.as_str(), Command::Read(Ask::Dashboard(query))).await?;
+    if format == "csv" {
+        return Ok(Answer::text(series_csv(&reply)?, csv::MEDIA_TYPE)
+            .for_download(format!("dashboard-{}.csv", name.as_str())));
+    }
+    Ok(Answer::json(reply))
+}
+
+/// What a table of the series takes of a dashboard.
+#[derive(Deserialize)]
+struct Charted {
+    use_case_name: String,
+    kpis: Vec<ChartedKpi>,
+}
+
+#[derive(Deserialize)]
+struct ChartedKpi {
+    kpi_id: String,
+    kpi_name: String,
+    kpi_type: String,
+    unit: Option<String>,
+    goal: f64,
+    series: Vec<Point>,
+}
+
+#[derive(Deserialize)]
+struct Point {
+    start: String,
+    count: u64,
+    average: Option<f64>,
+    goal_met: Option<bool>,
+}
+
+/// The series of a dashboard: a line for each KPI and bucket.
+fn series_csv(dashboard: &str) -> Result<String, Refusal> {
+    let charted: Charted = serde_json::from_str(dashboard).map_err(|_| unreadable())?;
+    let mut table =
+        String::from("use_case_name,kpi_id,kpi_name,kpi_type,unit,goal,start,count,average,goal_met\n");
+    for kpi in &charted.kpis {
+        for point in &kpi.series {
+            csv::Line::new(&mut table)
+                .text(&charted.use_case_name)
+                .text(&kpi.kpi_id)
+                .text(&kpi.kpi_name)
+                .text(&kpi.kpi_type)
+                .text(kpi.unit.as_deref().unwrap_or_default())
+                .value(&kpi.goal)
+                .text(&point.start)
+                .value(&point.count)
+                .value(&point.average)
+                .value(&point.goal_met)
+                .end();
+        }
+    }
+    Ok(table)
 }
 
 /// Every use case type's headline figures. The objects are asked side by side.
@@ -32,60 +89,62 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
         .await
         .map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "overview", |kind| kind.type_no);
-    let asked = found.iter().map(|kind| context.call(address_of(kind), Command::Headline(query.clone())));
+    let asked =
+        found.iter().map(|kind| context.call(address_of(kind), Command::Read(Ask::Headline(query.clone()))));
     let mut items = Vec::with_capacity(found.len());
     for reply in join_all(asked).await {
         match reply {
-            Ok(json) => items.push(serde_json::from_str::<Value>(&json).unwrap_or_default()),
+            Ok(json) => items.push(RawValue::from_string(json).map_err(|_| unreadable())?),
             // Deleted since the list was read.
             Err(refusal) if refusal.code == Code::UseCaseNotFound => {}
             Err(refusal) => return Err(refusal),
         }
     }
-    let range = Range::new(query.from_ms, query.to_ms).map(|range| {
-        serde_json::json!({
-            "from": format_timestamp(slot_start_ms(range.from_slot)),
-            "to": format_timestamp(slot_start_ms(range.to_slot)),
-            "time_zone": query.time_zone,
-        })
-    });
-    let mut answer = serde_json::json!({
-        "range": range, "filters": {"version": query.version, "properties": {}}, "items": items,
-        "request_id": context.request_id,
-    });
-    if let (Some(cursor), Some(fields)) = (cursor, answer.as_object_mut()) {
-        fields.insert("cursor".to_owned(), cursor.into());
-    }
-    Ok(Answer::json(answer.to_string()))
+    let range = Range::new(query.from_ms, query.to_ms)
+        .map(|range| RangeShown::new(&range, query.granularity, &query.time_zone));
+    Ok(Answer::of(&Overview {
+        range,
+        filters: Filters { version: query.version, properties: query.properties.iter().cloned().collect() },
+        items,
+        cursor,
+        request_id: &context.request_id,
+    }))
 }
 
-fn query(context: &Context<'_>) -> Result<Query, Refusal> {
+#[derive(Serialize)]
+struct Overview<'a> {
+    range: Option<RangeShown<'a>>,
+    filters: Filters,
+    /// As the objects answered.
+    items: Vec<Box<RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    request_id: &'a str,
+}
+
+fn unreadable() -> Refusal {
+    Refusal::new(Code::UnexpectedError, "the aggregator's answer can't be read")
+}
+
+/// The property keys of a type, with their values and how many instances have each.
+pub async fn properties(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let name = context.use_case_name()?;
+    let reply = context.command(name.as_str(), Command::Read(Ask::Properties)).await?;
+    let items: Vec<PropertyKey> = serde_json::from_str(&reply).map_err(|_| unreadable())?;
+    Ok(Answer::of(&List { items, cursor: None, request_id: context.request_id.clone() }))
+}
+
+/// What a dashboard, a breakdown or a comparison is asked for.
+pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
     let asked = &context.query;
-    let invalid = |message: String| Refusal::new(Code::InvalidFilter, message);
-    let zone_name = asked.get("time_zone").unwrap_or("UTC");
-    let zone = Zone::parse(zone_name).ok_or_else(|| {
-        invalid(format!("time_zone {} is not an IANA time zone such as Europe/Berlin", shown(zone_name)))
-    })?;
+    let zone = asked.zone()?;
     let granularity = match asked.get("granularity") {
         None => Granularity::Day,
         Some(text) => Granularity::parse(text).ok_or_else(|| {
             invalid(format!("granularity {} is not known; allowed: {}", shown(text), Granularity::ALLOWED))
         })?,
     };
-    let bound = |name: &str| {
-        asked
-            .get(name)
-            .map(|text| {
-                parse_bound(text, &zone).ok_or_else(|| {
-                    invalid(format!(
-                        "{name} {} is neither a date (2026-11-24) nor an RFC 3339 time",
-                        shown(text)
-                    ))
-                })
-            })
-            .transpose()
-    };
-    let (from, to) = (bound("from")?, bound("to")?);
+    let (from, to) = (asked.bound("from", &zone)?, asked.bound("to", &zone)?);
     let (from_ms, to_ms) = match (from, to) {
         (Some(from), Some(to)) => (from, to),
         (Some(from), None) => (from, context.now_ms + FUTURE_MAX_MS),
@@ -99,9 +158,6 @@ fn query(context: &Context<'_>) -> Result<Query, Refusal> {
             format_timestamp(to_ms)
         )));
     }
-    if !asked.properties().is_empty() {
-        return Err(invalid("property filters are not available on dashboards yet".to_owned()));
-    }
     Ok(Query {
         from_ms,
         to_ms,
@@ -109,6 +165,7 @@ fn query(context: &Context<'_>) -> Result<Query, Refusal> {
         time_zone: zone.name().to_owned(),
         version: context.version_filter()?,
         kpis: asked.all("kpi").map(str::to_owned).collect(),
+        properties: asked.property_filters()?,
     })
 }
 

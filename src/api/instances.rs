@@ -10,7 +10,7 @@ use super::query::cut;
 use super::types::parse_instance_id;
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::protocol::{Command, CreateInstance, InstanceAnswer, SetProperties};
-use crate::domain::calendar::{Zone, format_timestamp, parse_bound};
+use crate::domain::calendar::format_timestamp;
 use crate::domain::names::{check_property_key, check_property_value};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::instances::{self as store, Filter, Instance};
@@ -79,26 +79,12 @@ pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
 pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
     let kind = context.use_case_type().await?;
     let page = context.query.page("instances")?;
-    let bound = |name: &str| -> Result<Option<i64>, Refusal> {
-        let zone = Zone::parse("UTC");
-        context
-            .query
-            .get(name)
-            .map(|text| {
-                zone.as_ref().and_then(|zone| parse_bound(text, zone)).ok_or_else(|| {
-                    Refusal::new(
-                        Code::InvalidFilter,
-                        format!("{name} {} is neither a date nor an RFC 3339 time", shown(text)),
-                    )
-                })
-            })
-            .transpose()
-    };
+    let zone = context.query.zone()?;
     let filter = Filter {
-        from_ms: bound("from")?,
-        to_ms: bound("to")?,
+        from_ms: context.query.bound("from", &zone)?,
+        to_ms: context.query.bound("to", &zone)?,
         version: context.version_filter()?,
-        properties: context.query.properties(),
+        properties: context.query.property_filters()?,
     };
     let found = store::list(&context.database, kind.type_no, &kind.name, &filter, page)
         .await

@@ -1,13 +1,15 @@
 //! `/api/v1/use_cases/definitions/{use_case_name}/kpis`: KPI definitions.
 
+use serde_json::Value;
+
 use super::answer::{Answer, List};
-use super::body::{Fields, invalid};
+use super::body::{Fields, invalid, kind_of};
 use super::query::cut;
 use super::{Context, new_id, storage_failed};
-use crate::aggregator::definitions::{DEFAULT_DIRECTION, check_goal};
+use crate::aggregator::definitions::{DEFAULT_DIRECTION, check_benchmarks, check_goal};
 use crate::aggregator::protocol::{Command, KpiAnswer, KpiChange, NewKpi};
-use crate::config::{DESCRIPTION_CHARS_MAX, UNIT_CHARS_MAX};
-use crate::domain::kpi::{Direction, Kpi, KpiType, NUMBER_MAGNITUDE_MAX};
+use crate::config::{DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX, UNIT_CHARS_MAX};
+use crate::domain::kpi::{BENCHMARKS_MAX, Benchmark, Direction, Kpi, KpiType, NUMBER_MAGNITUDE_MAX};
 use crate::domain::names::{KpiId, KpiName};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions as store;
@@ -36,7 +38,9 @@ pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
         direction: direction(&fields)?.unwrap_or(DEFAULT_DIRECTION),
         unit: unit(&fields)?,
         bucket_width: bucket_width(&fields)?,
+        benchmarks: benchmarks(&fields)?.unwrap_or_default(),
     };
+    check_benchmarks(kpi_type, &new.benchmarks)?;
     // Client code starts with the KPI: a type that does not exist is made.
     super::definitions::ensure(context, &use_case_name, "", true).await?;
     let reply = context.command(use_case_name.as_str(), Command::CreateKpi(new)).await?;
@@ -76,6 +80,7 @@ pub async fn update(context: &Context<'_>) -> Result<Answer, Refusal> {
         direction: direction(&fields)?,
         unit: if fields.has("unit") { Some(unit(&fields)?) } else { None },
         bucket_width: bucket_width(&fields)?,
+        benchmarks: benchmarks(&fields)?,
     };
     let command = Command::UpdateKpi { kpi: context.kpi(), change };
     let reply = context.command(use_case_name.as_str(), command).await?;
@@ -138,6 +143,47 @@ fn direction(fields: &Fields) -> Result<Option<Direction>, Refusal> {
 
 fn unit(fields: &Fields) -> Result<Option<String>, Refusal> {
     Ok(fields.text("unit", UNIT_CHARS_MAX)?.filter(|unit| !unit.is_empty()).map(str::to_owned))
+}
+
+/// `[{name, value}, …]`; names are unique. `null` is none at all.
+fn benchmarks(fields: &Fields) -> Result<Option<Vec<Benchmark>>, Refusal> {
+    let items = match fields.0.get("benchmarks") {
+        None => return Ok(None),
+        Some(Value::Null) => return Ok(Some(Vec::new())),
+        Some(Value::Array(items)) if items.len() <= BENCHMARKS_MAX => items,
+        Some(Value::Array(items)) => {
+            return Err(invalid(format!(
+                "benchmarks holds {} items; a KPI has at most {BENCHMARKS_MAX}",
+                items.len()
+            )));
+        }
+        Some(other) => {
+            return Err(invalid(format!(
+                "benchmarks must be an array of objects with 'name' and 'value', not {}",
+                kind_of(other)
+            )));
+        }
+    };
+    let mut found: Vec<Benchmark> = Vec::with_capacity(items.len());
+    for item in items {
+        let Value::Object(item) = item else {
+            return Err(invalid(format!(
+                "a benchmark must be an object with 'name' and 'value', not {}",
+                kind_of(item)
+            )));
+        };
+        let item = Fields(item.clone());
+        let name = item.text("name", TITLE_CHARS_MAX)?.unwrap_or_default().trim();
+        let value = item.number("value")?;
+        let (false, Some(value)) = (name.is_empty(), value) else {
+            return Err(invalid("a benchmark needs a 'name' and a 'value'"));
+        };
+        if found.iter().any(|other| other.name == name) {
+            return Err(invalid(format!("there are two benchmarks {}", shown(name))));
+        }
+        found.push(Benchmark { name: name.to_owned(), value });
+    }
+    Ok(Some(found))
 }
 
 fn bucket_width(fields: &Fields) -> Result<Option<f64>, Refusal> {

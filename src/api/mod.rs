@@ -2,22 +2,28 @@
 //! into a response (`answer`). Nothing here writes scores or aggregates; that is the object's work.
 
 mod accounts;
+mod analysis;
 mod answer;
 mod auth;
 mod body;
+mod csv;
 mod dashboards;
 mod definitions;
+mod events;
+mod exports;
+mod imports;
 mod instances;
 mod kpis;
 mod query;
 mod routes;
 mod scores;
+mod table;
 mod types;
 
 use uuid::Uuid;
 use worker::{Env, Request, Response};
 
-use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING};
+use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING, IMPORT_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::{Database, StorageError};
 use answer::Answer;
@@ -89,7 +95,7 @@ async fn respond(
     let (content_type, idempotency_key, version) =
         (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
     let query = Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
-    let body = read_body(request, content_type).await.map_err(somebody)?;
+    let body = read_body(request, action, content_type).await.map_err(somebody)?;
     let context = Context {
         env,
         database,
@@ -135,9 +141,17 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
         Action::WriteScore => scores::write(context).await,
         Action::ClearScore => scores::clear(context).await,
         Action::IncrementScore => scores::increment(context).await,
-        Action::BulkScores => scores::bulk(context).await,
+        Action::BulkScores => imports::write(context).await,
+        Action::ExportScores => exports::scores(context).await,
         Action::Dashboard => dashboards::one(context).await,
         Action::Overview => dashboards::overview(context).await,
+        Action::Compare => analysis::compare_sides(context).await,
+        Action::Breakdown => analysis::breakdown(context).await,
+        Action::Regressions => analysis::regressions(context).await,
+        Action::CreateEvent => events::create(context).await,
+        Action::ListEvents => events::list(context).await,
+        Action::DeleteEvent => events::delete(context).await,
+        Action::ListProperties => dashboards::properties(context).await,
         Action::NotSupported => Err(Refusal::new(
             Code::NotSupported,
             "Edge KPI records and shows KPIs; it does not ingest requests, meter costs or manage limits, categories or experiences",
@@ -145,11 +159,17 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     }
 }
 
-async fn read_body(request: &mut Request, content_type: Option<String>) -> Result<Body, Refusal> {
-    let too_large =
-        || Refusal::new(Code::PayloadTooLarge, format!("a request body is at most {BODY_BYTES_MAX} bytes"));
+async fn read_body(
+    request: &mut Request,
+    action: Action,
+    content_type: Option<String>,
+) -> Result<Body, Refusal> {
+    let is_import = action == Action::BulkScores && table::Format::of(content_type.as_deref()).is_some();
+    let (what, bytes_max) =
+        if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
+    let too_large = || Refusal::new(Code::PayloadTooLarge, format!("{what} is at most {bytes_max} bytes"));
     let announced = request.headers().get("content-length").ok().flatten().and_then(|n| n.parse().ok());
-    if announced.is_some_and(|length: usize| length > BODY_BYTES_MAX) {
+    if announced.is_some_and(|length: usize| length > bytes_max) {
         return Err(too_large());
     }
     if matches!(request.method(), worker::Method::Get | worker::Method::Head) {
@@ -159,7 +179,7 @@ async fn read_body(request: &mut Request, content_type: Option<String>) -> Resul
         .bytes()
         .await
         .map_err(|_| Refusal::new(Code::InvalidRequest, "the request body can't be read"))?;
-    if bytes.len() > BODY_BYTES_MAX {
+    if bytes.len() > bytes_max {
         return Err(too_large());
     }
     Ok(Body { bytes, content_type })

@@ -1,10 +1,14 @@
 //! Query parameters: pages of lists, filters, flags. Parameters nobody asks for are ignored.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::body::invalid;
 use crate::config::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
+use crate::domain::calendar::{Zone, parse_bound};
+use crate::domain::names::{PROPERTIES_PER_INSTANCE_MAX, check_property_key, check_property_value};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::Page;
 
@@ -38,7 +42,7 @@ impl Query {
     }
 
     /// `property.KEY=VALUE`, in the order given.
-    pub fn properties(&self) -> Vec<(String, String)> {
+    fn properties(&self) -> Vec<(String, String)> {
         self.0
             .iter()
             .filter_map(|(key, value)| Some((key.strip_prefix("property.")?.to_owned(), value.clone())))
@@ -51,6 +55,62 @@ impl Query {
                 text.parse().map_err(|_| invalid(format!("{name} {} is not a whole number", shown(text))))
             })
             .transpose()
+    }
+
+    /// The same, checked, in the order of the keys. One key can't have two values.
+    pub fn property_filters(&self) -> Result<Vec<(String, String)>, Refusal> {
+        let mut filters: BTreeMap<String, String> = BTreeMap::new();
+        for (key, value) in self.properties() {
+            check_property_key(&key)
+                .and_then(|()| check_property_value(&value))
+                .map_err(|bad| invalid_filter(format!("property.{}: {}", shown(&key), bad.0)))?;
+            if filters.get(&key).is_some_and(|other| *other != value) {
+                return Err(invalid_filter(format!(
+                    "property.{} is given twice; an instance has one value of each property",
+                    shown(&key)
+                )));
+            }
+            filters.insert(key, value);
+        }
+        if filters.len() > PROPERTIES_PER_INSTANCE_MAX {
+            return Err(invalid_filter(format!(
+                "at most {PROPERTIES_PER_INSTANCE_MAX} property filters are taken"
+            )));
+        }
+        Ok(filters.into_iter().collect())
+    }
+
+    /// `time_zone`, UTC by default.
+    pub fn zone(&self) -> Result<Zone, Refusal> {
+        let name = self.get("time_zone").unwrap_or("UTC");
+        Zone::parse(name).ok_or_else(|| {
+            invalid_filter(format!(
+                "time_zone {} is not an IANA time zone such as Europe/Berlin",
+                shown(name)
+            ))
+        })
+    }
+
+    /// A bound of a range: a date, which is its first instant in the zone, or an RFC 3339 time.
+    pub fn bound(&self, name: &str, zone: &Zone) -> Result<Option<i64>, Refusal> {
+        self.get(name)
+            .map(|text| {
+                parse_bound(text, zone).ok_or_else(|| {
+                    invalid_filter(format!(
+                        "{name} {} is neither a date (2026-11-24) nor an RFC 3339 time",
+                        shown(text)
+                    ))
+                })
+            })
+            .transpose()
+    }
+
+    /// `format`: one of those allowed, the first by default.
+    pub fn format<'f>(&self, allowed: &[&'f str]) -> Result<&'f str, Refusal> {
+        let asked = self.get("format").or_else(|| allowed.first().copied()).unwrap_or_default();
+        allowed.iter().find(|format| **format == asked).copied().ok_or_else(|| {
+            invalid_filter(format!("format {} is not known; allowed: {}", shown(asked), allowed.join(", ")))
+        })
     }
 
     fn flag(&self, name: &str) -> Result<Option<bool>, Refusal> {
@@ -118,7 +178,11 @@ fn cursor_prefix(list: &str, ascending: bool) -> String {
     format!("1{}{list}:", if ascending { 'a' } else { 'd' })
 }
 
-fn invalid_cursor(text: &str) -> Refusal {
+pub fn invalid_filter(message: impl Into<String>) -> Refusal {
+    Refusal::new(Code::InvalidFilter, message)
+}
+
+pub fn invalid_cursor(text: &str) -> Refusal {
     Refusal::new(
         Code::InvalidCursor,
         format!(

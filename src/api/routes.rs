@@ -8,6 +8,7 @@ pub enum Access {
     Anyone,
     /// Definitions, instances and scores.
     ReadData,
+    /// Dashboards and exports.
     ReadDashboards,
     /// Instances, properties and scores.
     WriteScores,
@@ -49,8 +50,16 @@ pub enum Action {
     ClearScore,
     IncrementScore,
     BulkScores,
+    ExportScores,
     Dashboard,
     Overview,
+    Compare,
+    Breakdown,
+    Regressions,
+    CreateEvent,
+    ListEvents,
+    DeleteEvent,
+    ListProperties,
     NotSupported,
 }
 
@@ -86,6 +95,12 @@ pub const ROUTES: &[Route] = &[
 
     ("GET", "/api/v1/use_cases/definitions/{use_case_name}/instances", Access::ReadData, Action::ListInstances),
     ("POST", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::WriteScores, Action::BulkScores),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/scores", Access::ReadDashboards, Action::ExportScores),
+
+    ("POST", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::Define, Action::CreateEvent),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/events", Access::ReadData, Action::ListEvents),
+    ("DELETE", "/api/v1/use_cases/definitions/{use_case_name}/events/{event_id}", Access::Define, Action::DeleteEvent),
+    ("GET", "/api/v1/use_cases/definitions/{use_case_name}/properties", Access::ReadData, Action::ListProperties),
 
     // G1 and G2: an instance by its id alone. `kpis` and `properties` are no instance ids, which keeps them apart from G3.
     ("GET", "/api/v1/use_cases/instances/{use_case_id}/kpis", Access::ReadData, Action::ListScores),
@@ -112,6 +127,9 @@ pub const ROUTES: &[Route] = &[
 
     ("GET", "/api/v1/dashboard", Access::ReadDashboards, Action::Overview),
     ("GET", "/api/v1/dashboard/{use_case_name}", Access::ReadDashboards, Action::Dashboard),
+    ("GET", "/api/v1/dashboard/{use_case_name}/compare", Access::ReadDashboards, Action::Compare),
+    ("GET", "/api/v1/dashboard/{use_case_name}/breakdown", Access::ReadDashboards, Action::Breakdown),
+    ("GET", "/api/v1/dashboard/{use_case_name}/regressions", Access::ReadDashboards, Action::Regressions),
 
     // What else the SDKs can call.
     ("*", "/api/v1/ingest/**", Access::ReadData, Action::NotSupported),
@@ -128,6 +146,7 @@ pub struct Parameters {
     pub use_case_id: Option<String>,
     pub kpi: Option<String>,
     pub key_id: Option<String>,
+    pub event_id: Option<String>,
 }
 
 /// A route that fits a request.
@@ -199,6 +218,7 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
             "use_case_name" => &mut parameters.use_case_name,
             "use_case_id" => &mut parameters.use_case_id,
             "kpi" => &mut parameters.kpi,
+            "event_id" => &mut parameters.event_id,
             _ => &mut parameters.key_id,
         };
         *place = decoded.ok();
@@ -228,8 +248,12 @@ mod tests {
         let path = format!("/api/v1/use_cases{path}");
         let found = find(method, &path).unwrap_or_else(|refusal| panic!("{path}: {refusal:?}"));
         let own = |text: Option<&str>| text.map(str::to_owned);
-        let expect =
-            Parameters { use_case_name: own(name), use_case_id: own(id), kpi: own(kpi), key_id: None };
+        let expect = Parameters {
+            use_case_name: own(name),
+            use_case_id: own(id),
+            kpi: own(kpi),
+            ..Parameters::default()
+        };
         assert_eq!((found.action, found.parameters), (action, expect), "{method} {path}");
     }
 
@@ -258,6 +282,8 @@ mod tests {
 
     #[test]
     fn names_are_decoded() {
+        check("GET", "/definitions/T/scores", Action::ExportScores, Some("T"), None, None);
+        check("POST", "/definitions/T/scores", Action::BulkScores, Some("T"), None, None);
         check(
             "PUT",
             "/instances/T/a%3Ab/kpis/Conversion%20$%20Value",

@@ -39,6 +39,7 @@ async fn write_one(context: &Context<'_>, score: Option<f64>, notes: ScoreNotes)
         timestamp_ms: notes.timestamp_ms,
         comment: notes.comment,
         source: notes.source,
+        earliest_ms: None,
     };
     let command = WriteScores {
         items: vec![item],
@@ -88,18 +89,27 @@ pub async fn increment(context: &Context<'_>) -> Result<Answer, Refusal> {
 }
 
 #[derive(Serialize)]
-struct BulkAnswer {
-    accepted: usize,
-    rejected: usize,
-    errors: Vec<BulkError>,
-    request_id: String,
+pub struct BulkAnswer {
+    pub accepted: usize,
+    pub rejected: usize,
+    pub errors: Vec<BulkError>,
+    /// More were refused than are named.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub errors_truncated: bool,
+    pub request_id: String,
 }
 
 #[derive(Serialize)]
-struct BulkError {
+pub struct BulkError {
     index: usize,
     code: Code,
     message: String,
+}
+
+impl From<(usize, Refusal)> for BulkError {
+    fn from((index, refusal): (usize, Refusal)) -> Self {
+        Self { index, code: refusal.code, message: refusal.message }
+    }
 }
 
 pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
@@ -118,7 +128,7 @@ pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
     let mut items = Vec::with_capacity(total);
     let mut errors = Vec::new();
     for (index, score) in scores.into_iter().enumerate() {
-        match bulk_item(index, score, context.now_ms) {
+        match item(index, score, context.now_ms) {
             Ok(item) => items.push(item),
             Err(refusal) => errors.push((index, refusal)),
         }
@@ -128,19 +138,17 @@ pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
     let reply = context.command(name.as_str(), Command::WriteScores(command)).await?;
     errors.extend(report(&reply)?.errors);
     errors.sort_by_key(|(index, _)| *index);
-    let errors: Vec<BulkError> = errors
-        .into_iter()
-        .map(|(index, refusal)| BulkError { index, code: refusal.code, message: refusal.message })
-        .collect();
     Ok(Answer::of(&BulkAnswer {
         accepted: total - errors.len(),
         rejected: errors.len(),
-        errors,
+        errors: errors.into_iter().map(Into::into).collect(),
+        errors_truncated: false,
         request_id: context.request_id.clone(),
     }))
 }
 
-fn bulk_item(index: usize, value: Value, now_ms: i64) -> Result<ScoreItem, Refusal> {
+/// The score that an item of a bulk request (or a row of an import) stands for.
+pub fn item(index: usize, value: Value, now_ms: i64) -> Result<ScoreItem, Refusal> {
     let Value::Object(fields) = value else {
         return Err(invalid(format!("a score must be an object, not {}", kind_of(&value))));
     };
@@ -164,10 +172,11 @@ fn bulk_item(index: usize, value: Value, now_ms: i64) -> Result<ScoreItem, Refus
         timestamp_ms: notes.timestamp_ms,
         comment: notes.comment,
         source: notes.source,
+        earliest_ms: None,
     })
 }
 
-fn report(reply: &str) -> Result<WriteReport, Refusal> {
+pub fn report(reply: &str) -> Result<WriteReport, Refusal> {
     serde_json::from_str(reply)
         .map_err(|_| Refusal::new(Code::UnexpectedError, "the aggregator's report can't be read"))
 }

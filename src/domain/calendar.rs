@@ -6,6 +6,7 @@ use chrono::{
 };
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The resolution of aggregates: every UTC offset in use since 2000 is a multiple of it.
 pub const SLOT_MS: i64 = 15 * 60 * 1000;
@@ -82,6 +83,18 @@ impl Zone {
         DateTime::from_timestamp_millis(local).unwrap_or_default().naive_utc()
     }
 
+    /// The instant at which clocks showed the same a year before; 29 February becomes the 28th.
+    pub fn year_before(&self, ms: i64) -> i64 {
+        let utc = DateTime::from_timestamp_millis(ms).unwrap_or_default();
+        let shown = utc.with_timezone(&self.0).naive_local();
+        let earlier = shown.checked_sub_months(chrono::Months::new(12)).unwrap_or(shown);
+        match self.0.from_local_datetime(&earlier).earliest() {
+            Some(instant) => instant.timestamp_millis(),
+            // Skipped by clocks: as they went on.
+            None => earlier.and_utc().timestamp_millis() - (shown.and_utc().timestamp_millis() - ms),
+        }
+    }
+
     /// The first instant of a local date, to the slot. Where clocks skip midnight it is the first that they show of the
     /// date, or of a later one if they skip the date; where midnight comes twice, the first.
     fn first_slot_of(&self, date: NaiveDate) -> i64 {
@@ -94,6 +107,40 @@ impl Zone {
             }
         }
         slot_of(midnight.and_utc().timestamp_millis())
+    }
+}
+
+/// What clocks show, for many slots of one zone: asks the time zone database twice a UTC day, not once a slot.
+#[derive(Debug)]
+pub struct LocalClock {
+    zone: Zone,
+    /// By UTC day, the offset in slots; `None` on a day on which it changes.
+    offsets: BTreeMap<i64, Option<i64>>,
+}
+
+impl LocalClock {
+    pub fn new(zone: Zone) -> Self {
+        Self { zone, offsets: BTreeMap::new() }
+    }
+
+    /// The hour of the day, 0 to 23, and the day of the week, 0 (Monday) to 6, at the start of a slot.
+    pub fn hour_and_weekday(&mut self, slot: i64) -> (usize, usize) {
+        let local = slot + self.offset_slots(slot);
+        let hour = local.rem_euclid(SLOTS_PER_DAY) / SLOTS_PER_HOUR;
+        let weekday = (local.div_euclid(SLOTS_PER_DAY) + 3).rem_euclid(7); // 1970-01-01 was a Thursday
+        (usize::try_from(hour).unwrap_or(0), usize::try_from(weekday).unwrap_or(0))
+    }
+
+    fn offset_slots(&mut self, slot: i64) -> i64 {
+        let zone = self.zone;
+        let day = slot.div_euclid(SLOTS_PER_DAY);
+        let of_day = self.offsets.entry(day).or_insert_with(|| {
+            let first = day * SLOTS_PER_DAY;
+            let offset = zone.offset_slots(first);
+            // No zone moves its clocks forth and back within one day.
+            (offset == zone.offset_slots(first + SLOTS_PER_DAY - 1)).then_some(offset)
+        });
+        of_day.unwrap_or_else(|| zone.offset_slots(slot))
     }
 }
 
@@ -349,6 +396,57 @@ mod tests {
         );
     }
 
+    /// Expected: Python, `d = instant.astimezone(ZoneInfo(zone))`: `d.hour, d.weekday()`.
+    #[test]
+    fn a_local_clock_is_right_when_clocks_change() {
+        for (zone, instant, hour, weekday) in [
+            ("UTC", "1970-01-01T00:00:00Z", 0, 3),
+            ("UTC", "1969-12-31T23:45:00Z", 23, 2),
+            ("UTC", "2026-11-24T13:45:00Z", 13, 1),
+            ("Europe/Berlin", "2026-03-28T22:45:00Z", 23, 5),
+            ("Europe/Berlin", "2026-03-28T23:00:00Z", 0, 6),
+            ("Europe/Berlin", "2026-03-29T00:45:00Z", 1, 6),
+            ("Europe/Berlin", "2026-03-29T01:00:00Z", 3, 6),
+            ("Europe/Berlin", "2026-03-29T21:45:00Z", 23, 6),
+            ("Europe/Berlin", "2026-03-29T22:00:00Z", 0, 0),
+            ("Europe/Berlin", "2026-10-25T00:00:00Z", 2, 6),
+            ("Europe/Berlin", "2026-10-25T00:45:00Z", 2, 6),
+            ("Europe/Berlin", "2026-10-25T01:00:00Z", 2, 6),
+            ("Europe/Berlin", "2026-10-25T22:45:00Z", 23, 6),
+            ("Europe/Berlin", "2026-10-25T23:00:00Z", 0, 0),
+            ("Asia/Kathmandu", "2026-06-01T00:00:00Z", 5, 0),
+            ("Asia/Kathmandu", "2026-06-01T00:15:00Z", 6, 0),
+            ("Asia/Kathmandu", "2026-06-07T18:00:00Z", 23, 6),
+            ("Asia/Kathmandu", "2026-06-07T18:15:00Z", 0, 0),
+            ("Australia/Lord_Howe", "2026-04-04T13:00:00Z", 0, 6),
+            ("Australia/Lord_Howe", "2026-04-04T14:45:00Z", 1, 6),
+            ("Australia/Lord_Howe", "2026-04-04T15:00:00Z", 1, 6),
+            ("Australia/Lord_Howe", "2026-04-04T15:30:00Z", 2, 6),
+            ("Australia/Lord_Howe", "2026-04-05T13:15:00Z", 23, 6),
+            ("Australia/Lord_Howe", "2026-04-05T13:30:00Z", 0, 0),
+            ("Australia/Lord_Howe", "2026-10-03T15:15:00Z", 1, 6),
+            ("Australia/Lord_Howe", "2026-10-03T15:30:00Z", 2, 6),
+            ("Australia/Lord_Howe", "2026-10-03T15:45:00Z", 2, 6),
+            ("Australia/Lord_Howe", "2026-10-04T12:45:00Z", 23, 6),
+            ("Australia/Lord_Howe", "2026-10-04T13:00:00Z", 0, 0),
+            ("America/New_York", "2026-03-08T06:45:00Z", 1, 6),
+            ("America/New_York", "2026-03-08T07:00:00Z", 3, 6),
+            ("America/New_York", "2026-11-01T05:45:00Z", 1, 6),
+            ("America/New_York", "2026-11-01T06:00:00Z", 1, 6),
+            ("Pacific/Apia", "2011-12-30T09:45:00Z", 23, 3),
+            ("Pacific/Apia", "2011-12-30T10:00:00Z", 0, 5),
+        ] {
+            let mut clock = LocalClock::new(Zone::parse(zone).unwrap());
+            let slot = slot_of(parse_timestamp(instant).unwrap());
+            assert_eq!(clock.hour_and_weekday(slot), (hour, weekday), "{zone} {instant}");
+            // Nor does it matter what it was asked before.
+            for other in slot - 200..slot + 200 {
+                clock.hour_and_weekday(other);
+            }
+            assert_eq!(clock.hour_and_weekday(slot), (hour, weekday), "{zone} {instant}");
+        }
+    }
+
     #[test]
     fn a_range_with_too_many_buckets_is_refused_at_once() {
         let zone = Zone::parse("Europe/Berlin").unwrap();
@@ -417,6 +515,16 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(400))]
+        #[test]
+        fn a_local_clock_shows_what_the_zone_does(zone in any_zone(), from_slot in 0i64..2_000_000) {
+            let mut clock = LocalClock::new(zone);
+            for slot in from_slot..from_slot + 300 {
+                let shown = zone.local(slot);
+                let expect = (shown.hour() as usize, shown.weekday().num_days_from_monday() as usize);
+                prop_assert_eq!(clock.hour_and_weekday(slot), expect);
+            }
+        }
+
         #[test]
         fn buckets_cover_the_range_and_each_is_one_hour_day_week_or_month(
             zone in any_zone(),

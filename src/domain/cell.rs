@@ -192,6 +192,25 @@ impl Moments {
         self.squares = self.squares + cell.squares;
     }
 
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            count: self.count + other.count,
+            sum: self.sum + other.sum,
+            squares: self.squares + other.squares,
+        }
+    }
+
+    /// What remains of a whole without one of its parts. The rounding of the whole's sums stays in it.
+    #[must_use]
+    pub fn minus(&self, part: &Self) -> Self {
+        Self {
+            count: self.count.saturating_sub(part.count),
+            sum: self.sum - part.sum,
+            squares: self.squares - part.squares,
+        }
+    }
+
     pub fn average(&self) -> Option<f64> {
         #[allow(clippy::cast_precision_loss)] // counts < 2^53
         (self.count > 0).then(|| self.sum.divided_by(self.count as f64).to_f64())
@@ -222,6 +241,27 @@ pub struct InstanceCell {
 impl InstanceCell {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// Counts an instance that holds scores of these KPIs (each named once).
+    pub fn add(&mut self, kpis: &[i64]) {
+        self.instances += 1;
+        self.reviewed += u64::from(!kpis.is_empty());
+        for kpi_no in kpis {
+            self.reviewed_by_kpi.add(*kpi_no, 1);
+        }
+    }
+
+    /// Takes such an instance out. False if it can't have been in: then the cell must be recounted.
+    #[must_use]
+    pub fn remove(&mut self, kpis: &[i64]) -> bool {
+        let mut consistent = self.instances > 0 && (kpis.is_empty() || self.reviewed > 0);
+        self.instances = self.instances.saturating_sub(1);
+        self.reviewed = self.reviewed.saturating_sub(u64::from(!kpis.is_empty()));
+        for kpi_no in kpis {
+            consistent &= self.reviewed_by_kpi.remove(*kpi_no);
+        }
+        consistent
     }
 }
 
@@ -268,6 +308,18 @@ mod tests {
         let deviation = sum(&[&count(&rules(KpiType::Number), &scores)]).standard_deviation().unwrap();
         // Python: statistics.stdev(i % 3 - 1 for i in range(1000))
         assert!(close(deviation, 0.817_108_723_895_826_9, 1e-6), "{deviation}");
+    }
+
+    #[test]
+    fn a_whole_without_a_part_is_the_other_part() {
+        let r = rules(KpiType::Number);
+        let part = |scores: &[f64]| sum(&[&count(&r, scores)]).moments;
+        let (old, new) = (part(&[0.1, 1e15, -3.7]), part(&[0.3, 1e9 + 0.5]));
+        assert_eq!(old.plus(&new).count, 5);
+        let rest = old.plus(&new).minus(&old);
+        assert_eq!(rest.count, 2);
+        assert!(close(rest.average().unwrap(), 500_000_000.4, 1e-15));
+        assert_eq!(old.minus(&old), Moments::default());
     }
 
     #[test]

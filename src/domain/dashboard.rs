@@ -1,21 +1,43 @@
 //! The figures of a dashboard: what the cells of a range add up to, per KPI and per calendar bucket, and the shape in which
 //! they are answered. The shape is the public API's (docs/API.md); where the cells come from is not known here.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
-use super::calendar::{Bucket, Granularity, Range, SLOTS_PER_DAY, format_timestamp, slot_start_ms};
+use super::calendar::{
+    Bucket, Granularity, LocalClock, Range, SLOTS_PER_DAY, Zone, format_timestamp, slot_start_ms,
+};
 use super::cell::{Cell, CellSum, InstanceCell, Moments};
 use super::day::Day;
 use super::kpi::{Kpi, KpiType, PERCENTAGE_BUCKETS, Rules};
+use super::statistics::DEFAULT_ALPHA;
+use super::statistics::comparison::{Comparison, compare_with_benchmark};
+use super::statistics::seasonality::Seasonality;
+use super::statistics::trend::{Trend, trend};
 use super::tally::{Tally, index_at_rank, sketch_quantile};
 
 /// Most buckets of a number KPI's histogram, without the two open ones.
 const NUMBER_BUCKETS_MAX: i64 = 38;
 
+/// Most points of a sparkline.
+const SPARKLINE_POINTS_MAX: usize = 30;
+
+/// How much of a KPI's figures is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything: with distribution, series and seasonality.
+    Full,
+    /// With a sparkline in place of them.
+    Headline,
+}
+
 /// Adds up the cells of one use case type over a range.
 pub struct Collector {
     range: Range,
     buckets: Vec<Bucket>,
+    detail: Detail,
+    clock: LocalClock,
     kpis: Vec<KpiSum>,
     instances: u64,
     reviewed: u64,
@@ -25,15 +47,31 @@ pub struct Collector {
 struct KpiSum {
     total: CellSum,
     series: Vec<Moments>,
+    hours: [Moments; 24],
+    weekdays: [Moments; 7],
 }
 
 impl Collector {
-    /// `buckets` may be empty: then there is no series, only totals.
-    pub fn new(range: Range, buckets: Vec<Bucket>, kpi_count: usize) -> Self {
-        let series = vec![Moments::default(); buckets.len()];
-        let kpis =
-            (0..kpi_count).map(|_| KpiSum { total: CellSum::default(), series: series.clone() }).collect();
-        Self { range, buckets, kpis, instances: 0, reviewed: 0, reviewed_by_kpi: Tally::default() }
+    /// `buckets` are those of the series, `zone` that of the profiles by hour and day of week.
+    pub fn new(range: Range, buckets: Vec<Bucket>, zone: Zone, kpi_count: usize, detail: Detail) -> Self {
+        let kpis = (0..kpi_count)
+            .map(|_| KpiSum {
+                total: CellSum::default(),
+                series: vec![Moments::default(); buckets.len()],
+                hours: Default::default(),
+                weekdays: Default::default(),
+            })
+            .collect();
+        Self {
+            range,
+            buckets,
+            detail,
+            clock: LocalClock::new(zone),
+            kpis,
+            instances: 0,
+            reviewed: 0,
+            reviewed_by_kpi: Tally::default(),
+        }
     }
 
     /// The UTC days whose cells are wanted, as days since the epoch, both ends included.
@@ -53,6 +91,13 @@ impl Collector {
             let at = self.buckets.partition_point(|bucket| bucket.to_slot <= slot);
             if let Some(moments) = sum.series.get_mut(at) {
                 moments.add(cell);
+            }
+            if self.detail == Detail::Full {
+                let (hour, weekday) = self.clock.hour_and_weekday(slot);
+                for moments in [sum.hours.get_mut(hour), sum.weekdays.get_mut(weekday)].into_iter().flatten()
+                {
+                    moments.add(cell);
+                }
             }
         }
     }
@@ -81,7 +126,7 @@ impl Collector {
             .map(|(kpi, sum)| {
                 let reviewed = self.reviewed_by_kpi.count_at(kpi.kpi_no);
                 let reviewed = Reviewed { count: reviewed, percentage: percentage(reviewed, self.instances) };
-                panel(kpi, sum, &self.buckets, reviewed)
+                panel(kpi, sum, &self.buckets, self.detail, reviewed)
             })
             .collect();
         (use_cases, panels)
@@ -97,7 +142,16 @@ pub struct Dashboard<'a> {
     pub filters: Filters,
     pub use_cases: UseCases,
     pub kpis: Vec<KpiPanel<'a>>,
-    pub events: Vec<Event>,
+    pub events: Vec<Event<'a>>,
+}
+
+/// One use case type in the overview.
+#[derive(Debug, Serialize)]
+pub struct Headline<'a> {
+    pub use_case_name: &'a str,
+    pub type_version: i64,
+    pub use_cases: UseCases,
+    pub kpis: Vec<KpiPanel<'a>>,
 }
 
 /// The effective range: `from` rounded down and `to` up to 15 minutes.
@@ -123,7 +177,7 @@ impl<'a> RangeShown<'a> {
 #[derive(Debug, Serialize)]
 pub struct Filters {
     pub version: Option<i64>,
-    pub properties: serde_json::Map<String, serde_json::Value>,
+    pub properties: BTreeMap<String, String>,
 }
 
 /// Instances created in the range, and how many of them hold a score. Percentages are `null` where there is nothing to share.
@@ -164,6 +218,28 @@ pub struct KpiPanel<'a> {
     pub distribution: Option<Distribution>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub series: Option<Vec<Point>>,
+    pub trend: Trend,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seasonality: Option<Seasonality>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sparkline: Option<Vec<Spark>>,
+    pub benchmarks: Vec<BenchmarkShown<'a>>,
+}
+
+/// A benchmark of the KPI's definition, and how the scores in the range stand against it.
+#[derive(Debug, Serialize)]
+pub struct BenchmarkShown<'a> {
+    pub name: &'a str,
+    pub value: f64,
+    pub comparison: Comparison,
+}
+
+/// One point of a sparkline: neighbouring buckets of the series together.
+#[derive(Debug, Serialize)]
+pub struct Spark {
+    pub start: String,
+    pub count: u64,
+    pub average: Option<f64>,
 }
 
 /// Nearest-rank percentiles: exact for boolean, within 1% of the value otherwise.
@@ -221,10 +297,54 @@ pub struct Point {
     pub goal_met: Option<bool>,
 }
 
+/// A rise of the version or another change of the system, and what each KPI made of it.
 #[derive(Debug, Serialize)]
+pub struct Event<'a> {
+    #[serde(flatten)]
+    pub what: Change<'a>,
+    /// Holm-adjusted over the KPIs of the event.
+    pub comparisons: Vec<KpiComparison<'a>>,
+}
+
+#[derive(Debug, Clone, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-pub enum Event {
+pub enum Change<'a> {
+    /// Compared with the version before, in the range of the dashboard.
     Version { at: String, version: i64 },
+    /// Compared over two windows of equal length, before and after.
+    Event { at: String, event_id: &'a str, title: &'a str, description: &'a str, window: Windows },
+}
+
+#[derive(Debug, Clone, Serialize)]
+pub struct Windows {
+    pub baseline: Span,
+    pub candidate: Span,
+}
+
+/// `[from, to)`
+#[derive(Debug, Clone, Serialize)]
+pub struct Span {
+    pub from: String,
+    pub to: String,
+}
+
+impl Span {
+    pub fn new(range: &Range) -> Self {
+        Self {
+            from: format_timestamp(slot_start_ms(range.from_slot)),
+            to: format_timestamp(slot_start_ms(range.to_slot)),
+        }
+    }
+}
+
+/// A comparison of one KPI.
+#[derive(Debug, Serialize)]
+pub struct KpiComparison<'a> {
+    pub kpi_id: &'a str,
+    pub kpi_name: &'a str,
+    pub kpi_type: KpiType,
+    #[serde(flatten)]
+    pub comparison: Comparison,
 }
 
 /// `100 · part / whole`, `None` where there is nothing to share.
@@ -233,15 +353,22 @@ pub fn percentage(part: u64, whole: u64) -> Option<f64> {
     (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
 }
 
-fn panel<'a>(kpi: &'a Kpi, sum: KpiSum, buckets: &[Bucket], reviewed: Reviewed) -> KpiPanel<'a> {
+fn panel<'a>(
+    kpi: &'a Kpi,
+    sum: KpiSum,
+    buckets: &[Bucket],
+    detail: Detail,
+    reviewed: Reviewed,
+) -> KpiPanel<'a> {
     let rules = &kpi.rules;
     let total = sum.total;
-    let count = total.moments.count;
+    let moments = total.moments;
+    let count = moments.count;
     let (average, standard_deviation) = (total.average(), total.standard_deviation());
     let (minimum, maximum, meeting_goal) = (total.minimum, total.maximum, total.meeting_goal);
     let (histogram, sketch) = total.into_tallies();
     let boolean = rules.kpi_type == KpiType::Boolean;
-    let with_series = !buckets.is_empty();
+    let full = detail == Detail::Full;
     KpiPanel {
         kpi_id: &kpi.kpi_id,
         kpi_name: &kpi.name,
@@ -261,9 +388,48 @@ fn panel<'a>(kpi: &'a Kpi, sum: KpiSum, buckets: &[Bucket], reviewed: Reviewed) 
         percent_of_goal: average.and_then(|a| rules.percent_of_goal(a)),
         scores_meeting_goal_percentage: if boolean { None } else { percentage(meeting_goal, count) },
         reviewed,
-        distribution: with_series.then(|| distribution(rules, &histogram)),
-        series: with_series.then(|| series(rules, buckets, &sum.series)),
+        distribution: full.then(|| distribution(rules, &histogram)),
+        series: full.then(|| series(rules, buckets, &sum.series)),
+        trend: trend(&points(&sum.series), rules.direction),
+        seasonality: full.then(|| Seasonality::new(&sum.hours, &sum.weekdays)),
+        sparkline: (!full).then(|| sparkline(buckets, &sum.series)),
+        benchmarks: kpi
+            .benchmarks
+            .iter()
+            .map(|benchmark| BenchmarkShown {
+                name: &benchmark.name,
+                value: benchmark.value,
+                comparison: compare_with_benchmark(
+                    rules.kpi_type,
+                    rules.direction,
+                    benchmark.value,
+                    &moments,
+                    DEFAULT_ALPHA,
+                ),
+            })
+            .collect(),
     }
+}
+
+/// The averages of the buckets that hold scores, with their places.
+fn points(series: &[Moments]) -> Vec<(u64, f64)> {
+    (0..).zip(series).filter_map(|(place, moments)| Some((place, moments.average()?))).collect()
+}
+
+fn sparkline(buckets: &[Bucket], series: &[Moments]) -> Vec<Spark> {
+    let size = buckets.len().div_ceil(SPARKLINE_POINTS_MAX).max(1);
+    buckets
+        .chunks(size)
+        .zip(series.chunks(size))
+        .map(|(buckets, series)| {
+            let moments = series.iter().fold(Moments::default(), |sum, next| sum.plus(next));
+            Spark {
+                start: buckets.first().map(|bucket| format_timestamp(bucket.start_ms)).unwrap_or_default(),
+                count: moments.count,
+                average: moments.average(),
+            }
+        })
+        .collect()
 }
 
 fn percentiles(
@@ -375,7 +541,7 @@ fn round_off(edge: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::calendar::{Zone, buckets};
+    use crate::domain::calendar::buckets;
     use crate::domain::kpi::{Direction, default_bucket_width};
 
     fn kpi(kpi_type: KpiType, goal: f64) -> Kpi {
@@ -391,6 +557,7 @@ mod tests {
                 bucket_width: default_bucket_width(goal),
             },
             unit: None,
+            benchmarks: Vec::new(),
             created_ms: 0,
             updated_ms: 0,
         }
@@ -459,7 +626,8 @@ mod tests {
         day.cell_mut(9).unwrap().add(&definition.rules, 0.9); // outside the range
         let range = Range::new(3_600_000, 7_200_000).unwrap();
         let hours = buckets(range, Granularity::Hour, &Zone::parse("UTC").unwrap(), 10).unwrap();
-        let mut collector = Collector::new(range, hours, 1);
+        let zone = Zone::parse("UTC").unwrap();
+        let mut collector = Collector::new(range, hours, zone, 1, Detail::Full);
         assert_eq!(collector.days(), (0, 0));
         collector.add_scores(0, 0, &day);
         let mut instances = Day::<InstanceCell>::default();
@@ -485,7 +653,8 @@ mod tests {
         let definition = kpi(KpiType::Number, 10.0);
         let range = Range::new(0, 86_400_000).unwrap();
         let days = buckets(range, Granularity::Day, &Zone::parse("UTC").unwrap(), 10).unwrap();
-        let (use_cases, panels) = Collector::new(range, days, 1).finish(&[&definition]);
+        let zone = Zone::parse("UTC").unwrap();
+        let (use_cases, panels) = Collector::new(range, days, zone, 1, Detail::Full).finish(&[&definition]);
         assert_eq!((use_cases.total, use_cases.reviewed_percentage), (0, None));
         let panel = &panels[0];
         assert_eq!(

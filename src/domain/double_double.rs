@@ -4,6 +4,7 @@
 //! Source: T. J. Dekker, "A floating-point technique for extending the available precision", Numer. Math. 18 (1971);
 //! Y. Hida, X. S. Li, D. H. Bailey, "Algorithms for quad-double precision floating point arithmetic" (2001).
 
+use std::cmp::Ordering;
 use std::ops::{Add, Neg, Sub};
 
 /// The value `high + low`, with `|low|` at most half a unit in the last place of `high`.
@@ -19,6 +20,16 @@ impl DoubleDouble {
     /// The exact square of `x`. Exact as long as `x²` neither overflows nor falls below 2⁻⁹⁶⁹.
     pub fn square_of(x: f64) -> Self {
         product(x, x)
+    }
+
+    /// The exact product of `a` and `b`, within the same limits.
+    pub fn product_of(a: f64, b: f64) -> Self {
+        product(a, b)
+    }
+
+    /// By value; NaN has a place, too.
+    pub fn total_cmp(&self, other: &Self) -> Ordering {
+        self.high.total_cmp(&other.high).then_with(|| self.low.total_cmp(&other.low))
     }
 
     pub fn to_f64(self) -> f64 {

@@ -141,9 +141,21 @@ pub struct Kpi {
     pub description: String,
     pub rules: Rules,
     pub unit: Option<String>,
+    pub benchmarks: Vec<Benchmark>,
     pub created_ms: i64,
     pub updated_ms: i64,
 }
+
+/// What a KPI is held against: an industry's average, a competitor, last year.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Benchmark {
+    pub name: String,
+    /// In the range of the KPI's goals.
+    pub value: f64,
+}
+
+/// Most benchmarks of a KPI.
+pub const BENCHMARKS_MAX: usize = 20;
 
 impl Rules {
     /// Whether one value (a score or an average) meets the goal.

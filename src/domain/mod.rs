@@ -1,5 +1,6 @@
-//! What Edge KPI is about, free of any platform: names, KPI types and scores, calendar buckets, aggregates that merge, and
-//! the figures of a dashboard. Nothing here knows of Workers, SQL, HTTP or a clock; time is an argument.
+//! What Edge KPI is about, free of any platform: names, KPI types and scores, calendar buckets, aggregates that merge, the
+//! figures of a dashboard, and statistics (trends, seasons, comparisons). Nothing here knows of Workers, SQL, HTTP or a
+//! clock; time is an argument.
 
 pub mod calendar;
 pub mod cell;
@@ -9,4 +10,6 @@ pub mod double_double;
 pub mod kpi;
 pub mod names;
 pub mod refusal;
+pub mod segments;
+pub mod statistics;
 pub mod tally;

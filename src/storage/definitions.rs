@@ -1,7 +1,7 @@
 //! Use case types and KPI definitions: rows, look-ups and lists. KPI definitions are written by the type's object only (see
 //! `writer`); a type itself is made here, once per name.
 
-use super::writer::BatchId;
+use super::writer::{BatchId, json_of};
 use super::{Answer, Database, Statement, StorageError, integer, optional_text, real, text};
 use crate::domain::kpi::{Direction, Kpi, KpiType, Rules};
 
@@ -168,8 +168,9 @@ pub async fn list_types(
     Ok(rows.into_iter().map(type_from_row).collect())
 }
 
-/// `(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, created_ms, updated_ms)`
-pub type KpiRow = (i64, String, String, String, String, f64, String, Option<String>, Option<f64>, i64, i64);
+/// `(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, created_ms, updated_ms, benchmarks)`
+pub type KpiRow =
+    (i64, String, String, String, String, f64, String, Option<String>, Option<f64>, i64, i64, String);
 
 /// A row as a definition.
 pub fn kpi_from_row(row: KpiRow) -> Result<Kpi, StorageError> {
@@ -185,6 +186,7 @@ pub fn kpi_from_row(row: KpiRow) -> Result<Kpi, StorageError> {
         bucket_width,
         created_ms,
         updated_ms,
+        benchmarks,
     ) = row;
     let (Some(kpi_type), Some(direction)) = (KpiType::parse(&kpi_type), Direction::parse(&direction)) else {
         return Err(StorageError::Corrupt(format!(
@@ -192,7 +194,9 @@ pub fn kpi_from_row(row: KpiRow) -> Result<Kpi, StorageError> {
         )));
     };
     let rules = Rules { kpi_type, goal, direction, bucket_width: bucket_width.unwrap_or(1.0) };
-    Ok(Kpi { kpi_no, kpi_id, name, description, rules, unit, created_ms, updated_ms })
+    let benchmarks =
+        serde_json::from_str(&benchmarks).map_err(|error| StorageError::Corrupt(error.to_string()))?;
+    Ok(Kpi { kpi_no, kpi_id, name, description, rules, unit, benchmarks, created_ms, updated_ms })
 }
 
 /// The bucket width as it is stored and shown: of number KPIs only.
@@ -205,7 +209,7 @@ pub fn insert_kpi(id: &BatchId, kpi: &Kpi) -> Statement {
     let rules = &kpi.rules;
     Statement::new(
         "INSERT INTO kpis (type_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, created_ms, \
-           updated_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10)",
+           updated_ms, benchmarks) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?10, ?11)",
         vec![
             integer(id.type_no),
             text(&kpi.kpi_id),
@@ -217,6 +221,7 @@ pub fn insert_kpi(id: &BatchId, kpi: &Kpi) -> Statement {
             optional_text(kpi.unit.as_deref()),
             stored_bucket_width(rules).map_or(wasm_bindgen::JsValue::NULL, real),
             integer(kpi.created_ms),
+            text(&json_of(&kpi.benchmarks)),
         ],
     )
 }
@@ -226,7 +231,7 @@ pub fn update_kpi(kpi: &Kpi) -> Statement {
     let rules = &kpi.rules;
     Statement::new(
         "UPDATE kpis SET name = ?2, description = ?3, kpi_type = ?4, goal = ?5, direction = ?6, unit = ?7, \
-           bucket_width = ?8, updated_ms = ?9 WHERE kpi_no = ?1",
+           bucket_width = ?8, updated_ms = ?9, benchmarks = ?10 WHERE kpi_no = ?1",
         vec![
             integer(kpi.kpi_no),
             text(&kpi.name),
@@ -237,6 +242,7 @@ pub fn update_kpi(kpi: &Kpi) -> Statement {
             optional_text(kpi.unit.as_deref()),
             stored_bucket_width(rules).map_or(wasm_bindgen::JsValue::NULL, real),
             integer(kpi.updated_ms),
+            text(&json_of(&kpi.benchmarks)),
         ],
     )
 }
@@ -283,11 +289,11 @@ pub async fn list_kpis(
 ) -> Result<Vec<Kpi>, StorageError> {
     let sql = if page.ascending {
         "SELECT json_group_array(json_array(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, \
-           created_ms, updated_ms)) AS j FROM (SELECT * FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL \
+           created_ms, updated_ms, benchmarks)) AS j FROM (SELECT * FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL \
            AND kpi_no > ?2 AND (?3 IS NULL OR name = ?3) AND (?4 IS NULL OR kpi_id = ?4) ORDER BY kpi_no LIMIT ?5)"
     } else {
         "SELECT json_group_array(json_array(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, \
-           created_ms, updated_ms)) AS j FROM (SELECT * FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL \
+           created_ms, updated_ms, benchmarks)) AS j FROM (SELECT * FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL \
            AND kpi_no < ?2 AND (?3 IS NULL OR name = ?3) AND (?4 IS NULL OR kpi_id = ?4) ORDER BY kpi_no DESC LIMIT ?5)"
     };
     let rows: Vec<KpiRow> = database
@@ -314,7 +320,7 @@ pub async fn find_kpi(
     let answer: Answer = database
         .run(Statement::new(
             "SELECT json_array(kpi_no, kpi_id, name, description, kpi_type, goal, direction, unit, bucket_width, created_ms, \
-               updated_ms) AS j FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL AND (name = ?2 OR kpi_id = ?2) \
+               updated_ms, benchmarks) AS j FROM kpis WHERE type_no = ?1 AND deleted_ms IS NULL AND (name = ?2 OR kpi_id = ?2) \
              ORDER BY name <> ?2 LIMIT 1",
             vec![integer(type_no), text(name_or_id)],
         ))

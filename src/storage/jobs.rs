@@ -100,6 +100,12 @@ pub async fn purge_types(database: &Database, rows_max: i64) -> Result<bool, Sto
                    AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.kpi_no = kpis.kpi_no)",
                 vec![],
             ),
+            Statement::new(
+                "DELETE FROM events WHERE (type_no, event_no) IN ( \
+                   SELECT e.type_no, e.event_no FROM use_case_types t JOIN events e ON e.type_no = t.type_no \
+                   WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
+                limit(),
+            ),
             Statement::new(EMPTY_VERSIONS, vec![]),
             Statement::new(EMPTY_WRITERS, vec![]),
             Statement::new(EMPTY_TYPES, vec![]),
@@ -115,6 +121,7 @@ pub async fn purge_types(database: &Database, rows_max: i64) -> Result<bool, Sto
 const EMPTY_VERSIONS: &str = "DELETE FROM type_versions WHERE type_no IN (SELECT t.type_no FROM use_case_types t \
   WHERE t.deleted_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances x WHERE x.type_no = t.type_no) \
   AND NOT EXISTS (SELECT 1 FROM instance_properties p WHERE p.type_no = t.type_no) \
+  AND NOT EXISTS (SELECT 1 FROM events e WHERE e.type_no = t.type_no) \
   AND NOT EXISTS (SELECT 1 FROM kpis k WHERE k.type_no = t.type_no))";
 const EMPTY_WRITERS: &str = "DELETE FROM writer_state WHERE type_no IN (SELECT t.type_no FROM use_case_types t \
   WHERE t.deleted_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM type_versions v WHERE v.type_no = t.type_no))";

@@ -1,14 +1,31 @@
-//! Counting again from the record of truth: the scores of a KPI in the order of time, page by page, and instances by the slot
-//! of their creation. What is made of them is the aggregator's business.
+//! Counting again from the record of truth: the scores of a KPI in the order of time and instances in the order of their
+//! creation, page by page, each with the tracked properties of its instance. What is made of them is the aggregator's business.
 
 use super::writer::{SEQUENCE_BITS, json_of};
 use super::{Database, Statement, StorageError, integer, text};
 
-/// Scores in one answer: some 60 bytes each, well below D1's 2 MB a text.
-pub const PAGE_ROWS: usize = 10_000;
+/// Rows in one answer, at most.
+pub const PAGE_ROWS_MAX: usize = 10_000;
+
+/// Text in one answer, well below D1's 2 MB.
+const PAGE_BYTES_MAX: usize = 1_500_000;
 
 /// Statements in one call.
 const STATEMENTS_MAX: usize = 40;
+
+/// The tracked property keys of a type, and how much text their values take at most.
+#[derive(Debug, Clone, Default)]
+pub struct Tracked {
+    pub keys: Vec<String>,
+    pub bytes_max: usize,
+}
+
+impl Tracked {
+    /// As many rows as an answer can hold, given what a row takes besides its properties.
+    pub fn page_rows(&self, row_bytes: usize) -> usize {
+        (PAGE_BYTES_MAX / (row_bytes + self.bytes_max)).clamp(1, PAGE_ROWS_MAX)
+    }
+}
 
 /// A span of time in which scores of one KPI are asked for: `[from_ms, to_ms)`, behind the score `after` if given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,22 +37,25 @@ pub struct Span {
     pub after: i64,
 }
 
-/// One score as a recount sees it.
-#[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize)]
-pub struct ScoreSeen(pub i64, pub i64, pub i64, pub f64);
+/// Tracked properties of an instance: `[[key, value], …]`.
+pub type Pairs = Vec<(String, String)>;
+
+/// One score as a recount sees it: `(timestamp_ms, instance_no, version, score, tracked properties)`.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct ScoreSeen(i64, i64, i64, f64, Pairs);
 
 impl ScoreSeen {
     pub fn timestamp_ms(&self) -> i64 {
         self.0
-    }
-    pub fn instance_no(&self) -> i64 {
-        self.1
     }
     pub fn version(&self) -> i64 {
         self.2
     }
     pub fn score(&self) -> f64 {
         self.3
+    }
+    pub fn pairs(&self) -> &Pairs {
+        &self.4
     }
 }
 
@@ -44,16 +64,32 @@ pub async fn scores(
     database: &Database,
     type_no: i64,
     spans: &[Span],
+    tracked: &Tracked,
 ) -> Result<Vec<(Vec<ScoreSeen>, Option<Span>)>, StorageError> {
+    const ROW_BYTES: usize = 75;
+    let rows = tracked.page_rows(ROW_BYTES);
+    let keys = text(&json_of(&tracked.keys));
     let mut pages = Vec::with_capacity(spans.len());
     for chunk in spans.chunks(STATEMENTS_MAX) {
-        let answers = database.batch(chunk.iter().map(|span| page(type_no, span)).collect()).await?;
+        let page = |span: &Span| {
+            Statement::new(
+                include_str!("sql/recount_scores.sql"),
+                vec![
+                    integer(span.kpi_no),
+                    integer(type_no),
+                    integer(span.from_ms),
+                    integer(span.after),
+                    integer(span.to_ms),
+                    count(rows),
+                    keys.clone(),
+                ],
+            )
+        };
+        let answers = database.batch(chunk.iter().map(page).collect()).await?;
         for (span, answer) in chunk.iter().zip(answers) {
             let seen: Vec<ScoreSeen> = answer.json()?;
             let rest = match seen.last() {
-                Some(last) if seen.len() == PAGE_ROWS => {
-                    Some(Span { from_ms: last.timestamp_ms(), after: last.instance_no(), ..*span })
-                }
+                Some(last) if seen.len() == rows => Some(Span { from_ms: last.0, after: last.1, ..*span }),
                 _ => None,
             };
             pages.push((seen, rest));
@@ -62,51 +98,115 @@ pub async fn scores(
     Ok(pages)
 }
 
-fn page(type_no: i64, span: &Span) -> Statement {
-    #[allow(clippy::cast_possible_wrap)] // 10,000
-    let limit = integer(PAGE_ROWS as i64);
-    Statement::new(
-        include_str!("sql/recount_scores.sql"),
-        vec![
-            integer(span.kpi_no),
-            integer(type_no),
-            integer(span.from_ms),
-            integer(span.after),
-            integer(span.to_ms),
-            limit,
-        ],
-    )
+/// One instance as a recount sees it: `(instance_no, version, kpi_no of each live score, tracked properties)`.
+#[derive(Debug, Clone, PartialEq, serde::Deserialize)]
+pub struct InstanceSeen(i64, i64, Vec<i64>, Pairs);
+
+impl InstanceSeen {
+    /// The slot of its creation.
+    pub fn slot(&self) -> i64 {
+        self.0 >> SEQUENCE_BITS
+    }
+    pub fn version(&self) -> i64 {
+        self.1
+    }
+    pub fn kpis(&self) -> &[i64] {
+        &self.2
+    }
+    pub fn pairs(&self) -> &Pairs {
+        &self.3
+    }
 }
 
-/// `(slot, version, kpi_no, count)`: kpi_no 0 counts all instances, −1 those with any live score.
-pub type InstancesSeen = (i64, i64, i64, u64);
-
-/// Instances created in these runs of slots, `[from_slot, to_slot)` each; all in one call, or a few.
+/// The first page of the instances in each range of numbers `[from, to)`, and the rest of every range that has more.
 pub async fn instances(
     database: &Database,
     type_no: i64,
-    runs: &[(i64, i64)],
+    ranges: &[(i64, i64)],
     live_kpis: &[i64],
-) -> Result<Vec<InstancesSeen>, StorageError> {
-    let live = text(&json_of(live_kpis));
-    let statement = |(from_slot, to_slot): &(i64, i64)| {
-        Statement::new(
-            include_str!("sql/recount_instances.sql"),
-            vec![
-                integer(type_no),
-                integer(from_slot << SEQUENCE_BITS),
-                integer(to_slot << SEQUENCE_BITS),
-                live.clone(),
-            ],
-        )
-    };
-    let mut all = Vec::new();
-    for chunk in runs.chunks(STATEMENTS_MAX) {
-        for answer in database.batch(chunk.iter().map(statement).collect()).await? {
-            all.extend(answer.json::<Vec<InstancesSeen>>()?);
+    tracked: &Tracked,
+) -> Result<Vec<(Vec<InstanceSeen>, Option<(i64, i64)>)>, StorageError> {
+    const ROW_BYTES: usize = 45;
+    const KPI_BYTES: usize = 8;
+    let rows = tracked.page_rows(ROW_BYTES + KPI_BYTES * live_kpis.len());
+    let (live, keys) = (text(&json_of(live_kpis)), text(&json_of(&tracked.keys)));
+    let mut pages = Vec::with_capacity(ranges.len());
+    for chunk in ranges.chunks(STATEMENTS_MAX) {
+        let page = |(from_no, to_no): &(i64, i64)| {
+            Statement::new(
+                include_str!("sql/recount_instances.sql"),
+                vec![
+                    integer(type_no),
+                    integer(*from_no),
+                    integer(*to_no),
+                    live.clone(),
+                    count(rows),
+                    keys.clone(),
+                ],
+            )
+        };
+        let answers = database.batch(chunk.iter().map(page).collect()).await?;
+        for ((_, to_no), answer) in chunk.iter().zip(answers) {
+            let seen: Vec<InstanceSeen> = answer.json()?;
+            let rest = seen.last().filter(|_| seen.len() == rows).map(|last| (last.0 + 1, *to_no));
+            pages.push((seen, rest));
+        }
+    }
+    Ok(pages)
+}
+
+/// The first instance number of a slot.
+pub fn first_number(slot: i64) -> i64 {
+    slot << SEQUENCE_BITS
+}
+
+/// The property keys of a type with their distinct values: at most `keys_max` keys, at most `values_max` values each.
+pub async fn properties(
+    database: &Database,
+    type_no: i64,
+    keys_max: usize,
+    values_max: usize,
+) -> Result<Vec<(String, Vec<String>)>, StorageError> {
+    let keys = property_keys(database, type_no, keys_max).await?;
+    let mut all = Vec::with_capacity(keys.len());
+    for chunk in keys.chunks(STATEMENTS_MAX) {
+        let statements = chunk.iter().map(|key| values(type_no, key, values_max)).collect();
+        for (key, answer) in chunk.iter().zip(database.batch(statements).await?) {
+            all.push((key.clone(), answer.json()?));
         }
     }
     Ok(all)
+}
+
+/// The first property keys of a type.
+pub async fn property_keys(
+    database: &Database,
+    type_no: i64,
+    keys_max: usize,
+) -> Result<Vec<String>, StorageError> {
+    let parameters = vec![integer(type_no), count(keys_max)];
+    database.json(Statement::new(include_str!("sql/property_keys.sql"), parameters)).await
+}
+
+fn values(type_no: i64, key: &str, values_max: usize) -> Statement {
+    Statement::new(
+        include_str!("sql/property_values.sql"),
+        vec![integer(type_no), text(key), count(values_max)],
+    )
+}
+
+/// The first distinct values of a property key.
+pub async fn values_of(
+    database: &Database,
+    type_no: i64,
+    key: &str,
+    values_max: usize,
+) -> Result<Vec<String>, StorageError> {
+    database.json(values(type_no, key, values_max)).await
+}
+
+pub(super) fn count(number: usize) -> wasm_bindgen::JsValue {
+    integer(i64::try_from(number).unwrap_or(i64::MAX >> 11))
 }
 
 /// The first slot at or after `slot` in which an instance was created.
@@ -118,7 +218,7 @@ pub async fn next_creation(
     database
         .json(Statement::new(
             "SELECT json_array(min(instance_no) >> 30) AS j FROM instances WHERE type_no = ?1 AND instance_no >= ?2",
-            vec![integer(type_no), integer(slot << SEQUENCE_BITS)],
+            vec![integer(type_no), integer(first_number(slot))],
         ))
         .await
         .map(|(slot,): (Option<i64>,)| slot)

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::definitions::{KpiRow, kpi_from_row};
+use super::recount::Pairs;
 use super::{Answer, Database, Statement, StorageError, integer, text};
 use crate::domain::kpi::Kpi;
 
@@ -28,6 +29,9 @@ pub struct Touched {
     /// KPIs whose cells must all go, and every instance cell be counted again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removed_kpis: Vec<i64>,
+    /// Properties that were not seen before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pairs: Pairs,
 }
 
 impl Touched {
@@ -55,7 +59,20 @@ pub struct TypeState {
     pub type_version: i64,
     pub versions: Vec<(i64, i64)>,
     pub kpis: Vec<Kpi>,
+    /// In the order of their making.
+    pub events: Vec<SystemEvent>,
     pub writer: WriterState,
+}
+
+/// A change of the system that is no new version.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct SystemEvent {
+    pub event_no: i64,
+    pub event_id: String,
+    pub at_ms: i64,
+    pub title: String,
+    pub description: String,
+    pub created_ms: i64,
 }
 
 /// Makes the caller the only writer and reads the type; `None` if it does not exist (any more).
@@ -75,10 +92,11 @@ pub async fn take_over(
             Statement::new(include_str!("sql/definition_state.sql"), vec![integer(type_no), text(object_name)]),
             versions(type_no),
             kpis(type_no),
+            events(type_no),
         ])
         .await?;
-    let [writer, definition, versions, kpis] = answers.as_slice() else {
-        return Err(StorageError::Corrupt("a batch of four without four answers".to_owned()));
+    let [writer, definition, versions, kpis, events] = answers.as_slice() else {
+        return Err(StorageError::Corrupt("a batch of five without five answers".to_owned()));
     };
     let Some(writer) = writer.optional_json::<(i64, i64, i64, i64, Touched)>()? else { return Ok(None) };
     let Some((name, application_no, type_version, _)) =
@@ -94,6 +112,7 @@ pub async fn take_over(
         type_version,
         versions: versions.json()?,
         kpis: read_kpis(kpis)?,
+        events: events.json()?,
         writer: WriterState { epoch, batch_no, batch_epoch, next_seq, touched },
     }))
 }
@@ -103,6 +122,14 @@ pub fn versions(type_no: i64) -> Statement {
     Statement::new(
         "SELECT json_group_array(json_array(version, started_ms)) AS j \
          FROM (SELECT version, started_ms FROM type_versions WHERE type_no = ?1 ORDER BY version)",
+        vec![integer(type_no)],
+    )
+}
+
+fn events(type_no: i64) -> Statement {
+    Statement::new(
+        "SELECT json_group_array(json_array(event_no, event_id, at_ms, title, description, created_ms)) AS j \
+         FROM (SELECT * FROM events WHERE type_no = ?1 ORDER BY event_no)",
         vec![integer(type_no)],
     )
 }
@@ -197,14 +224,19 @@ pub struct Before {
     pub instances: BTreeMap<usize, OldInstance>,
     /// By place in the list of scores: `(score, timestamp_ms)`.
     pub scores: BTreeMap<usize, (f64, i64)>,
+    /// All live scores of the instances whose properties change, by place in the list of instances:
+    /// `(kpi_no, score, timestamp_ms)`.
+    pub held: BTreeMap<usize, Vec<(i64, f64, i64)>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct OldInstance {
     pub type_no: i64,
     pub version: i64,
     pub created_ms: i64,
     pub live_scores: i64,
+    /// Its tracked properties.
+    pub pairs: Pairs,
 }
 
 /// A batch of scores, new instances and changed properties.
@@ -214,6 +246,9 @@ pub struct ScoreBatch<'a> {
     pub now_ms: i64,
     pub next_seq: i64,
     pub live_kpis: &'a [i64],
+    pub tracked_keys: &'a [String],
+    /// Properties not seen before.
+    pub news: &'a [(String, String)],
     pub instances: &'a [InstanceWrite],
     pub scores: &'a [ScoreWrite],
     pub idempotency: &'a [IdempotencyWrite],
@@ -226,6 +261,8 @@ impl ScoreBatch<'_> {
         let instances = text(&self.instances_json());
         let scores = text(&self.scores_json());
         let live = text(&json_of(self.live_kpis));
+        let changed = self.changed();
+        let numbers: Vec<i64> = changed.iter().map(|(_, number)| *number).collect();
         let by_list = |list: &wasm_bindgen::JsValue| vec![list.clone(), application.clone(), type_no.clone()];
         let mut statements = vec![
             self.id.guard(),
@@ -239,14 +276,23 @@ impl ScoreBatch<'_> {
                     scores.clone(),
                     instances.clone(),
                     application.clone(),
+                    text(&json_of(&numbers)),
+                    text(&json_of(self.news)),
                 ],
             ),
             Statement::new(
                 include_str!("sql/old_instances.sql"),
-                vec![instances.clone(), application.clone(), live],
+                vec![instances.clone(), application.clone(), live.clone(), text(&json_of(self.tracked_keys))],
             ),
             Statement::new(include_str!("sql/old_scores.sql"), by_list(&scores)),
         ];
+        let held = (!changed.is_empty()).then_some(statements.len());
+        if held.is_some() {
+            statements.push(Statement::new(
+                include_str!("sql/held_scores.sql"),
+                vec![text(&json_of(&changed)), type_no.clone(), live],
+            ));
+        }
         if self.instances.iter().any(|instance| instance.may_create) {
             statements.push(Statement::new(include_str!("sql/insert_instances.sql"), by_list(&instances)));
         }
@@ -264,7 +310,22 @@ impl ScoreBatch<'_> {
         let (Some(old_instances), Some(old_scores)) = (answers.get(2), answers.get(3)) else {
             return Err(StorageError::Corrupt("a batch without its answers".to_owned()));
         };
-        read_before(old_instances, old_scores)
+        let mut before = read_before(old_instances, old_scores)?;
+        if let Some(answer) = held.and_then(|at| answers.get(at)) {
+            for (place, kpi_no, score, at) in answer.json::<Vec<(usize, i64, f64, i64)>>()? {
+                before.held.entry(place).or_default().push((kpi_no, score, at));
+            }
+        }
+        Ok(before)
+    }
+
+    /// Instances that exist and whose properties change: place and number.
+    fn changed(&self) -> Vec<(usize, i64)> {
+        let changes = |(place, instance): (usize, &InstanceWrite)| {
+            instance.properties.as_ref()?;
+            Some((place, instance.known_no?))
+        };
+        self.instances.iter().enumerate().filter_map(changes).collect()
     }
 
     fn instances_json(&self) -> String {
@@ -313,16 +374,17 @@ pub fn remember(type_no: i64, application_no: i64, now_ms: i64, answers: &[Idemp
 }
 
 fn read_before(instances: &Answer, scores: &Answer) -> Result<Before, StorageError> {
-    let instances = instances.json::<Vec<(usize, i64, i64, i64, i64, i64)>>()?;
+    let instances = instances.json::<Vec<(usize, i64, i64, i64, i64, Pairs)>>()?;
     let scores = scores.json::<Vec<(usize, f64, i64)>>()?;
     Ok(Before {
         instances: instances
             .into_iter()
-            .map(|(place, type_no, _, version, created_ms, live_scores)| {
-                (place, OldInstance { type_no, version, created_ms, live_scores })
+            .map(|(place, type_no, version, created_ms, live_scores, pairs)| {
+                (place, OldInstance { type_no, version, created_ms, live_scores, pairs })
             })
             .collect(),
         scores: scores.into_iter().map(|(place, score, at)| (place, (score, at))).collect(),
+        held: BTreeMap::new(),
     })
 }
 
@@ -451,12 +513,13 @@ mod tests {
 
     #[test]
     fn touched_format_unchanged() {
-        let json = r#"{"cells":[[3,null,7],[3,7,null]],"creations":[5],"kpis":[1],"removed_kpis":[2]}"#;
+        let json = r#"{"cells":[[3,null,7],[3,7,null]],"creations":[5],"kpis":[1],"removed_kpis":[2],"pairs":[["model","a"]]}"#;
         let touched = Touched {
             cells: vec![(3, None, Some(7)), (3, Some(7), None)],
             creations: vec![5],
             kpis: vec![1],
             removed_kpis: vec![2],
+            pairs: vec![("model".into(), "a".into())],
         };
         assert_eq!(touched.to_json(), json);
         assert_eq!(serde_json::from_str::<Touched>(json).unwrap(), touched);

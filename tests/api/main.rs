@@ -7,11 +7,15 @@
 mod support;
 
 mod accounts;
+mod analysis;
 mod dashboards;
 mod definitions;
 mod errors;
+mod exports;
+mod imports;
 mod instances;
 mod kpis;
+mod properties;
 mod recount;
 mod schedule;
 mod scores;

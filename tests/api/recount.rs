@@ -110,8 +110,7 @@ fn work(app: &App, random: &mut StdRng, steps: usize) {
             }
             90..93 => {
                 let path = format!("/api/v1/use_cases/instances/T/{instance}/properties");
-                app.put(&path, &json!({"properties": {"model": format!("m{}", random.random_range(0..3))}}))
-                    .ok();
+                app.put(&path, &json!({"properties": any_properties(random)})).ok();
             }
             93..96 => {
                 let path = format!("/api/v1/use_cases/instances/T/{instance}/kpis/Value%20%24/increment");
@@ -132,6 +131,15 @@ fn bulk(app: &App, random: &mut StdRng) {
         })
         .collect();
     app.post("/api/v1/use_cases/definitions/T/scores", &json!({"scores": scores})).ok();
+}
+
+/// Of few values each, but for the user.
+fn any_properties(random: &mut StdRng) -> Value {
+    let mut any = |key: &str, values: u32| match random.random_range(0..=values) {
+        0 => Value::Null,
+        value => json!(format!("{key} {value}")),
+    };
+    json!({"model": any("m", 3), "region, of \"it\"": any("r", 2), "user": any("u", 400)})
 }
 
 fn any_score(random: &mut StdRng) -> (&'static str, Value) {

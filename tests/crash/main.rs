@@ -170,6 +170,16 @@ fn load_until_killed(running: Running, app: &App, ledger: &Ledger, round: u64, e
 /// One write of one instance that no other writer touches. True if it was acknowledged.
 fn write_once(app: &App, ledger: &Ledger, writer: u64, random: &mut StdRng) -> bool {
     let instance = format!("w{writer}-{}", random.random_range(0..40));
+    // Properties move scores from one aggregate to another; the recount by property sees whether all did.
+    if random.random_range(0..5) == 0 {
+        let path = format!("/api/v1/use_cases/instances/{USE_CASE}/{instance}/properties");
+        let model = match random.random_range(0..4) {
+            0 => Value::Null,
+            model => json!(format!("m{model}")),
+        };
+        let body = json!({"properties": {"model": model, "user": instance}}).to_string();
+        return app.try_send("PUT", &path, Some(body), &[]).is_ok_and(|reply| reply.status == 200);
+    }
     let (kpi, score) = match random.random_range(0..3) {
         0 => ("Solved", json!(random.random_range(0..2))),
         1 => ("Value", json!(random.random_range(-1000..1000) as f64 / 7.0)),

@@ -1,11 +1,11 @@
-// The Worker as it ships, with a database that fails on demand for the objects that write. For tests only: POST /__faults sets
-// which calls fail, and how. Nothing of this is in the code that ships.
+// The Worker as it ships, with a database that fails on demand for the objects that write (or, with `where=worker`, for the
+// Worker that reads). For tests only: GET /__faults sets which calls fail, and how. Nothing of this is in the code that ships.
 import { DurableObject } from "cloudflare:workers";
 import Service, * as wasm from "../../build/index.js";
 
 // mode: "refuse" (nothing happens), "lose" (it takes effect, and then the connection is lost), "slow", or "none".
 // Every `every`th call, counted; or, with `random`, one of so many, drawn with a fixed seed.
-const faults = { mode: "none", every: 1, random: false, seed: 1, seen: 0, injected: 0 };
+const faults = { mode: "none", where: "objects", every: 1, random: false, seed: 1, seen: 0, injected: 0 };
 
 function isNext() {
   if (!faults.random) return faults.seen % faults.every === 0;
@@ -13,7 +13,8 @@ function isNext() {
   return faults.seed / 4_294_967_296 < 1 / faults.every;
 }
 
-async function withFaults(work) {
+async function withFaults(where, work) {
+  if (where !== faults.where) return work();
   faults.seen += 1;
   const hit = faults.mode !== "none" && isNext();
   if (!hit) return work();
@@ -24,12 +25,12 @@ async function withFaults(work) {
   return work();
 }
 
-function unreliable(database) {
+function unreliable(database, where) {
   return new Proxy(database, {
     get(target, property) {
       // The Rust side checks the name of the class.
       if (property === "constructor") return target.constructor;
-      if (property === "batch") return (statements) => withFaults(() => target.batch(statements));
+      if (property === "batch") return (statements) => withFaults(where, () => target.batch(statements));
       const value = target[property];
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -39,7 +40,7 @@ function unreliable(database) {
 export class Aggregator extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
-    this.inner = new wasm.Aggregator(ctx, { ...env, DB: unreliable(env.DB) });
+    this.inner = new wasm.Aggregator(ctx, { ...env, DB: unreliable(env.DB, "objects") });
   }
 
   call(text) {
@@ -52,9 +53,9 @@ export default {
     const url = new URL(request.url);
     if (url.pathname === "/__faults") {
       const injected = faults.injected;
-      Object.assign(faults, { mode: url.searchParams.get("mode"), every: Number(url.searchParams.get("every")), random: url.searchParams.get("random") === "true", seen: 0, injected: 0 });
+      Object.assign(faults, { mode: url.searchParams.get("mode"), where: url.searchParams.get("where") ?? "objects", every: Number(url.searchParams.get("every")), random: url.searchParams.get("random") === "true", seen: 0, injected: 0 });
       return Response.json({ injected });
     }
-    return new Service(ctx, env).fetch(request);
+    return new Service(ctx, { ...env, DB: unreliable(env.DB, "worker") }).fetch(request);
   },
 };

@@ -1,6 +1,7 @@
 //! What the tests against a running service share: a client for one application, and the oracle: plain SQL over the D1 file,
 //! which knows nothing of cells, epochs or objects.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -242,9 +243,44 @@ pub fn close(a: f64, b: f64, relative: f64) -> bool {
     (a - b).abs() <= relative * a.abs().max(b.abs())
 }
 
-/// Checks every figure of a type's dashboard over all time against a recount by SQL. Answers how many scores it saw.
+/// Checks every figure of a type's dashboard over all time against a recount by SQL, and so the dashboards filtered by each
+/// property there is (by a few of a key with many values). Answers how many scores it saw.
 pub fn check_against_recount(app: &App, use_case: &str) -> u64 {
-    let shown = app.dashboard(use_case);
+    let seen = check_filtered(app, use_case, &[]);
+    let database = app.service.database();
+    let mut properties = database
+        .prepare(
+            "SELECT DISTINCT p.key, p.value FROM instances x JOIN use_case_types t USING (type_no) \
+             JOIN applications a ON a.application_no = t.application_no, json_each(x.properties) p \
+             WHERE a.application_id = ?1 AND t.name = ?2 AND t.deleted_ms IS NULL ORDER BY 1, 2",
+        )
+        .unwrap();
+    let mut of_key: HashMap<String, u32> = HashMap::new();
+    let pairs = properties.query_map((&app.id, use_case), |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    for pair in pairs {
+        let pair: (String, String) = pair.unwrap();
+        let checked = of_key.entry(pair.0.clone()).or_default();
+        *checked += 1;
+        if *checked <= 4 {
+            check_filtered(app, use_case, &[pair]);
+        }
+    }
+    seen
+}
+
+/// The same for the instances that have all of these properties now.
+pub fn check_filtered(app: &App, use_case: &str, properties: &[(String, String)]) -> u64 {
+    let mut query = "from=2000-01-01&granularity=month".to_owned();
+    let mut having = String::new();
+    for (key, value) in properties {
+        query.push_str(&format!("&property.{}={}", encode(key), encode(value)));
+        having.push_str(&format!(
+            " AND EXISTS (SELECT 1 FROM json_each(x.properties) p WHERE p.key = {} AND p.value = {})",
+            quoted(key),
+            quoted(value)
+        ));
+    }
+    let shown = app.dashboard_with(use_case, &query);
     let database = app.service.database();
     let type_no: i64 = database
         .query_row(
@@ -256,9 +292,10 @@ pub fn check_against_recount(app: &App, use_case: &str) -> u64 {
         .unwrap();
     let count = |sql: &str| -> u64 { database.query_row(sql, [type_no], |row| row.get(0)).unwrap() };
     const LIVE: &str = "s.kpi_no IN (SELECT kpi_no FROM kpis WHERE deleted_ms IS NULL)";
-    let total = count("SELECT count(*) FROM instances WHERE type_no = ?1");
+    let total = count(&format!("SELECT count(*) FROM instances x WHERE type_no = ?1{having}"));
     let reviewed = count(&format!(
-        "SELECT count(DISTINCT s.instance_no) FROM scores s JOIN instances x USING (type_no, instance_no) WHERE s.type_no = ?1 AND {LIVE}"
+        "SELECT count(DISTINCT s.instance_no) FROM scores s JOIN instances x USING (type_no, instance_no) \
+         WHERE s.type_no = ?1 AND {LIVE}{having}"
     ));
     assert_eq!(shown["use_cases"]["total"], json!(total), "instances of {use_case}");
     assert_eq!(shown["use_cases"]["reviewed"], json!(reviewed), "reviewed instances of {use_case}");
@@ -277,7 +314,10 @@ pub fn check_against_recount(app: &App, use_case: &str) -> u64 {
             width: row.get(5).unwrap(),
         };
         let mut scores: Vec<f64> = database
-            .prepare("SELECT score FROM scores WHERE type_no = ?1 AND kpi_no = ?2")
+            .prepare(&format!(
+                "SELECT s.score FROM scores s JOIN instances x USING (type_no, instance_no) \
+                 WHERE s.type_no = ?1 AND s.kpi_no = ?2{having}"
+            ))
             .unwrap()
             .query_map((type_no, kpi_no), |row| row.get(0))
             .unwrap()
@@ -289,6 +329,10 @@ pub fn check_against_recount(app: &App, use_case: &str) -> u64 {
     }
     assert_eq!(shown["kpis"].as_array().unwrap().len(), kpi_count);
     seen
+}
+
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 struct Definition {

@@ -39,7 +39,14 @@ impl Running {
     }
 
     /// Kills workerd, wrangler and the script at once, without a warning.
-    pub fn kill(mut self) {
+    pub fn kill(self) {
+        drop(self);
+    }
+}
+
+/// Also when a test fails: what it started must not go on.
+impl Drop for Running {
+    fn drop(&mut self) {
         let mut pids = descendants(self.script.id());
         pids.push(self.script.id());
         for pid in pids {

@@ -1,6 +1,7 @@
 -- The outbox of a batch of scores: the cells that it touches, those that scores leave among them. Runs before the writes.
 -- ?5 scores: [[use_case_id, kpi_no, set, score, timestamp_ms|null, now_ms, fresh, comment, source], …]
--- ?6 instances: [[use_case_id, instance_no, version, created_ms, may_create, properties], …]
+-- ?6 instances: [[use_case_id, instance_no, version, created_ms, may_create], …]
+-- ?8 instance_no of those whose properties change: all their scores move. ?9 properties not seen before: [[key, value], …]
 UPDATE writer_state SET
   batch_no = ?2, batch_epoch = epoch, batch_ms = ?3, next_seq = ?4,
   touched = json_object(
@@ -14,6 +15,9 @@ UPDATE writer_state SET
         FROM json_each(?5) j
         LEFT JOIN instances x ON x.application_no = ?7 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?1
         LEFT JOIN scores s ON s.type_no = x.type_no AND s.instance_no = x.instance_no AND s.kpi_no = j.value ->> 1
+        UNION ALL
+        SELECT json_array(s.kpi_no, s.timestamp_ms / 900000, NULL)
+        FROM json_each(?8) j CROSS JOIN scores s ON s.type_no = ?1 AND s.instance_no = j.value
       )
     ),
     'creations', (
@@ -22,6 +26,7 @@ UPDATE writer_state SET
         FROM json_each(?6) j
         LEFT JOIN instances x ON x.application_no = ?7 AND x.use_case_id = j.value ->> 0 AND x.type_no = ?1
       )
-    )
+    ),
+    'pairs', json(?9)
   )
 WHERE type_no = ?1
