@@ -29,7 +29,7 @@ pub async fn events<'a>(
     range: Range,
 ) -> Read<Vec<Event<'a>>> {
     let mut events = Vec::new();
-    for (change, mut comparisons) in compared(reader, query, source, kpis, range).await? {
+    for (change, mut comparisons) in compared(reader, query, source, kpis, range, DEFAULT_ALPHA).await? {
         apply_holm(&mut comparisons, DEFAULT_ALPHA);
         let comparisons =
             kpis.iter().zip(comparisons).map(|(kpi, comparison)| named(kpi, comparison)).collect();
@@ -49,6 +49,7 @@ async fn compared<'a>(
     source: &Source,
     kpis: &[&'a Kpi],
     range: Range,
+    alpha: f64,
 ) -> Read<Vec<(Change<'a>, Vec<Comparison>)>> {
     let in_range = |ms: i64| range.contains(slot_of(ms));
     let versions: Vec<(i64, i64)> = reader
@@ -68,25 +69,25 @@ async fn compared<'a>(
         let from = versions.len().saturating_sub(EVENTS_COMPARED_MAX);
         for (version, started_ms) in versions.into_iter().skip(from) {
             let change = Change::Version { at: format_timestamp(started_ms), version };
-            all.push((started_ms, change, of_version(&moments, kpis, version)));
+            all.push((started_ms, change, of_version(&moments, kpis, version, alpha)));
         }
     }
     for event in others.into_iter().skip(latest) {
         let (before, after) = windows(event.at_ms, reader.now_ms);
-        let comparisons = before_and_after(reader, query, kpis, before, after).await?;
+        let comparisons = before_and_after(reader, query, kpis, before, after, alpha).await?;
         all.push((event.at_ms, change_of(event, before, after), comparisons));
     }
     all.sort_by_key(|(at_ms, _, _)| *at_ms);
     Ok(all.into_iter().map(|(_, change, comparisons)| (change, comparisons)).collect())
 }
 
-fn of_version(moments: &ByVersion, kpis: &[&Kpi], version: i64) -> Vec<Comparison> {
+fn of_version(moments: &ByVersion, kpis: &[&Kpi], version: i64, alpha: f64) -> Vec<Comparison> {
     let of = |version: i64, place: usize| {
         moments.get(&version).and_then(|all| all.get(place)).copied().unwrap_or_default()
     };
     kpis.iter()
         .enumerate()
-        .map(|(place, kpi)| compared_sides(kpi, &of(version - 1, place), &of(version, place), DEFAULT_ALPHA))
+        .map(|(place, kpi)| compared_sides(kpi, &of(version - 1, place), &of(version, place), alpha))
         .collect()
 }
 
@@ -118,13 +119,14 @@ async fn before_and_after(
     kpis: &[&Kpi],
     before: Range,
     after: Range,
+    alpha: f64,
 ) -> Read<Vec<Comparison>> {
     let baseline = reader.moments(kpis, before, query.version, &query.properties).await?;
     let candidate = reader.moments(kpis, after, query.version, &query.properties).await?;
     Ok(kpis
         .iter()
         .zip(baseline.iter().zip(&candidate))
-        .map(|(kpi, (baseline, candidate))| compared_sides(kpi, baseline, candidate, DEFAULT_ALPHA))
+        .map(|(kpi, (baseline, candidate))| compared_sides(kpi, baseline, candidate, alpha))
         .collect())
 }
 
@@ -147,7 +149,7 @@ pub async fn event(reader: &Reader<'_>, event_id: &str) -> Read<String> {
     let kpis: Vec<&Kpi> = reader.kind.kpis.iter().collect();
     let (before, after) = windows(event.at_ms, reader.now_ms);
     let everything = Query::everything();
-    let mut comparisons = before_and_after(reader, &everything, &kpis, before, after).await?;
+    let mut comparisons = before_and_after(reader, &everything, &kpis, before, after, DEFAULT_ALPHA).await?;
     apply_holm(&mut comparisons, DEFAULT_ALPHA);
     Ok(json_of(&EventAnswer {
         event_id: &event.event_id,
@@ -186,7 +188,7 @@ pub async fn regressions(reader: &Reader<'_>, query: &Query, alpha: f64) -> Read
     let source = reader.source(&kpis, range, &query.properties).await?;
     let mut pairs: Vec<(Change, &Kpi)> = Vec::new();
     let mut comparisons: Vec<Comparison> = Vec::new();
-    for (change, of_event) in compared(reader, query, &source, &kpis, range).await? {
+    for (change, of_event) in compared(reader, query, &source, &kpis, range, alpha).await? {
         for (kpi, comparison) in kpis.iter().zip(of_event) {
             pairs.push((change.clone(), kpi));
             comparisons.push(comparison);
