@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted oracle || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -67,6 +67,11 @@ fi
 if wanted faults; then
   header "Fault tests"
   cargo test --quiet --test faults -- --nocapture
+fi
+
+if wanted oracle; then
+  header "Figures against scipy, statsmodels, pymannkendall and pandas"
+  tests/oracle/run.sh
 fi
 
 if wanted sdk; then
