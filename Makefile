@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-sdk test-crash test-faults fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-faults: ## D1 that refuses, is slow, or commits and loses the connection
 
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle
+
+test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
+	@TESTS=tests/large tests/oracle/run.sh -s
 
 test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY if set
 	@scripts/test.sh sdk

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Every figure of dashboards and analyses against scipy, statsmodels, pymannkendall, pandas and numpy, from the raw scores.
 # Against EDGE_KPI_URL with EDGE_KPI_API_KEY (the root key) if both are set, else against a service of its own with empty state.
-# Arguments go to pytest (tests/oracle/run.sh -k trend).
+# Arguments go to pytest (tests/oracle/run.sh -k trend). TESTS names another folder of tests than this one (make test-large).
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 . "$here/../../scripts/env.sh"
@@ -35,6 +35,7 @@ if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
   : >"$state/serve.out"
   STATE_DIR="$state" ROOT_API_KEY="$EDGE_KPI_API_KEY" scripts/serve.sh >"$state/serve.out" &
   server=$!
+  export EDGE_KPI_SERVICE_PID=$server
   trap 'kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$state"' EXIT
   trap 'exit 130' INT
   trap 'exit 143' TERM
@@ -45,4 +46,4 @@ if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
 fi
 
 # Bytecode stays out of the source tree.
-PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" -m pytest -q -p no:cacheprovider "$here" "$@"
+PYTHONDONTWRITEBYTECODE=1 "$VENV/bin/python" -m pytest -q -p no:cacheprovider "${TESTS:-$here}" "$@"
