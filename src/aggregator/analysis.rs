@@ -281,8 +281,16 @@ fn of_kpi<'a>(
         .filter(|(_, moments)| moments.count > 0)
         .collect();
     let total = held.iter().fold(Moments::default(), |sum, (_, moments)| sum.plus(moments));
-    let mut comparisons: Vec<Comparison> =
-        held.iter().map(|(_, moments)| compared_sides(kpi, &total.minus(moments), moments, alpha)).collect();
+    let all_but = |place: usize| {
+        let others = held.iter().enumerate().filter(|(other, _)| *other != place);
+        others.fold(Moments::default(), |sum, (_, (_, moments))| sum.plus(moments))
+    };
+    // Added up anew for each: taking one away from the whole would keep the whole's rounding.
+    let mut comparisons: Vec<Comparison> = held
+        .iter()
+        .enumerate()
+        .map(|(place, (_, moments))| compared_sides(kpi, &all_but(place), moments, alpha))
+        .collect();
     apply_holm(&mut comparisons, alpha);
     let rules = &kpi.rules;
     let mut values: Vec<ValueShown> = held

@@ -10,7 +10,7 @@ use super::dashboards::query;
 use super::query::invalid_filter as invalid;
 use super::types::parse_use_case_name;
 use crate::aggregator::protocol::{Ask, By, Command, KpiAnswer, Query, Side, Summaries};
-use crate::domain::calendar::format_timestamp;
+use crate::domain::calendar::{Range, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::cell::Moments;
 use crate::domain::dashboard::Filters;
 use crate::domain::double_double::DoubleDouble;
@@ -276,6 +276,8 @@ fn by_version(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
 
 fn by_period(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
     let zone = context.query.zone()?;
+    // To quarters of an hour first, as every range: else the period before would share one with the period.
+    let side = &widened(side);
     let own = (context.query.bound("baseline_from", &zone)?, context.query.bound("baseline_to", &zone)?);
     let (from_ms, to_ms) = match (own, context.query.get("baseline")) {
         ((Some(from), Some(to)), None) => (from, to),
@@ -300,13 +302,28 @@ fn by_period(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
         )));
     }
     let candidate = (side.clone(), span(side.from_ms, side.to_ms));
-    let baseline = (Side { from_ms, to_ms, ..side.clone() }, span(from_ms, to_ms));
-    Ok(Sides::Two { baseline, candidate })
+    let baseline = widened(&Side { from_ms, to_ms, ..side.clone() });
+    let described = span(baseline.from_ms, baseline.to_ms);
+    Ok(Sides::Two { baseline: (baseline, described), candidate })
+}
+
+/// From rounded down to a slot, to rounded up.
+fn widened(side: &Side) -> Side {
+    Range::new(side.from_ms, side.to_ms).map_or_else(
+        || side.clone(),
+        |range| Side {
+            from_ms: slot_start_ms(range.from_slot),
+            to_ms: slot_start_ms(range.to_slot),
+            ..side.clone()
+        },
+    )
 }
 
 fn by_moment(context: &Context<'_>, side: &Side) -> Result<Sides, Refusal> {
     required(context, "at", "a date or an RFC 3339 time")?;
     let at = context.query.bound("at", &context.query.zone()?)?.unwrap_or_default();
+    // The slot in which it lies belongs to the side after it only.
+    let at = slot_start_ms(slot_of(at));
     let window = window(context.query.get("window").unwrap_or("7d"))?;
     let of = |from_ms: i64, to_ms: i64| (Side { from_ms, to_ms, ..side.clone() }, span(from_ms, to_ms));
     Ok(Sides::Two { baseline: of(at - window, at), candidate: of(at, at + window) })

@@ -510,10 +510,11 @@ fn number_distribution(base_width: f64, histogram: &Tally) -> Distribution {
     let (mut below, mut above) = (0, 0);
     for (index, count) in &histogram.entries {
         let index = index >> doublings;
-        match usize::try_from(index.saturating_sub(low)).ok().map(|at| buckets.get_mut(at)) {
-            None => below += count,
-            Some(None) => above += count,
-            Some(Some(bucket)) => bucket.count += count,
+        // Compared before the place is narrowed: an index of 64 bits may be beyond the Worker's usize of 32.
+        match usize::try_from(index.saturating_sub(low)).ok().and_then(|at| buckets.get_mut(at)) {
+            Some(bucket) => bucket.count += count,
+            None if index < low => below += count,
+            None => above += count,
         }
     }
     if below > 0 {

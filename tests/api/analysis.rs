@@ -140,6 +140,18 @@ fn sides_are_compared_in_every_way() {
         "by=period&from=2026-06-11&to=2026-06-21&baseline_from=2026-06-01&baseline_to=2026-06-02&kpi=K",
     );
     assert_eq!(shown["comparisons"][0]["baseline"]["count"], 8);
+    let shown = compare("by=moment&at=2026-06-16T10:07:00Z&window=1h&kpi=K");
+    let counts =
+        [&shown["comparisons"][0]["baseline"]["count"], &shown["comparisons"][0]["candidate"]["count"]];
+    assert_eq!(counts, [&json!(0), &json!(0)], "the eight scores of the day are given before 8 o'clock");
+    let shown = compare("by=moment&at=2026-06-16T07:07:00Z&window=1h&kpi=K");
+    assert_eq!(
+        shown["candidate"],
+        json!({"from": "2026-06-16T07:00:00.000Z", "to": "2026-06-16T08:00:00.000Z"})
+    );
+    let counts =
+        [&shown["comparisons"][0]["baseline"]["count"], &shown["comparisons"][0]["candidate"]["count"]];
+    assert_eq!(counts, [&json!(1), &json!(1)], "no score is on both sides");
     let shown = compare("by=moment&at=2026-06-16&window=3d");
     assert_eq!(
         shown["baseline"],

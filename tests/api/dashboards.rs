@@ -188,6 +188,28 @@ fn a_value_that_leaves_gives_the_extremes_back() {
 }
 
 #[test]
+fn an_outlier_falls_into_the_open_bucket_on_its_side() {
+    let app = app();
+    for (name, far) in [("above", 1e12), ("below", -1e12)] {
+        app.define("T", name, "number", 7.0);
+        for n in 0..200 {
+            let score = if n == 0 { far } else { 7.0 };
+            let body = json!({"score": score, "timestamp": "2026-05-05T05:05:00Z"});
+            app.score("T", &format!("i{n}"), name, &body).ok();
+        }
+        let shown = app.dashboard_with("T", "from=2026-05-01&to=2026-06-01&granularity=week");
+        let buckets = kpi(&shown, name)["distribution"]["buckets"].clone();
+        let middle = json!({"from": 6.0, "to": 8.0, "count": 199});
+        let expect = if far > 0.0 {
+            json!([middle, {"from": 8.0, "to": null, "count": 1}])
+        } else {
+            json!([{"from": null, "to": 6.0, "count": 1}, middle])
+        };
+        assert_eq!(buckets, expect);
+    }
+}
+
+#[test]
 fn a_spread_of_one_around_a_billion_is_seen() {
     let app = app();
     app.define("T", "K", "number", 1e9);
