@@ -79,18 +79,22 @@ async function fill(api, useCase, random) {
   for (const rise of rises) await api("POST", `${definition}/increment_version`, { timestamp: iso(rise) });
 
   const instances = draw(useCase, rises, random);
-  const progress = meter(`${useCase.name}: instances`, instances.length);
-  await each(instances, async ({ id, at, version, properties }) => {
+  // An instance with scores and without properties is made by its first score.
+  const announced = instances.filter(({ properties, scores }) => properties || scores.length === 0);
+  const progress = meter(`${useCase.name}: instances`, announced.length);
+  await each(announced, async ({ id, at, version, properties }) => {
     await api("POST", `/api/v1/use_cases/instances/${useCase.name}`, { use_case_id: id, timestamp: iso(at), version, properties });
     progress();
   });
-  const scores = instances.flatMap((instance) => instance.scores);
-  const scored = meter(`${useCase.name}: scores`, scores.length);
-  for (let at = 0; at < scores.length; at += 500) {
-    const portion = scores.slice(at, at + 500);
-    const { rejected, errors } = await api("POST", `${definition}/scores`, { scores: portion });
-    if (rejected > 0) throw new Error(`${rejected} scores were refused, the first: ${errors[0].message}`);
-    scored(portion.length);
+  const scored = meter(`${useCase.name}: scores`, instances.flatMap(({ scores }) => scores).length);
+  for (let version = 1; version <= rises.length + 1; version += 1) {
+    const scores = instances.filter((instance) => instance.version === version).flatMap((instance) => instance.scores);
+    for (let at = 0; at < scores.length; at += 500) {
+      const portion = scores.slice(at, at + 500);
+      const { rejected, errors } = await api("POST", `${definition}/scores`, { scores: portion }, { "xProxy-UseCase-Version": `${version}` });
+      if (rejected > 0) throw new Error(`${rejected} scores were refused, the first: ${errors[0].message}`);
+      scored(portion.length);
+    }
   }
 }
 
