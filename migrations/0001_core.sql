@@ -57,7 +57,7 @@ CREATE TABLE writer_state (
   batch_epoch INTEGER NOT NULL,           -- the epoch under which that batch was sent
   batch_ms    INTEGER NOT NULL,
   next_seq    INTEGER NOT NULL,           -- the next instance's sequence number
-  touched     TEXT NOT NULL               -- JSON, see aggregator/outbox.rs
+  touched     TEXT NOT NULL               -- JSON, see storage/writer.rs
 ) STRICT;
 
 -- AUTOINCREMENT for the same reason as above. A deleted KPI keeps its row until its scores are purged.

@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::protocol::{By, Query};
-use super::reader::{ByVersion, Read, Reader, Source, filters};
+use super::reader::{ByVersion, Failure, Read, Reader, Source, Wanted, filters};
 use crate::domain::calendar::{Range, SLOT_MS, format_timestamp, slot_of};
 use crate::domain::cell::Moments;
 use crate::domain::dashboard::{Change, Event, Filters, KpiComparison, RangeShown, Span, Windows};
@@ -19,6 +19,9 @@ const WINDOW_SLOTS_MAX: i64 = 7 * 96;
 
 /// Events that a dashboard compares, the latest ones: each reads two windows.
 const EVENTS_COMPARED_MAX: usize = 50;
+
+/// The same where the windows must be read from D1.
+const EVENTS_READ_MAX: usize = 5;
 
 /// The events of a dashboard's range, in the order of time.
 pub async fn events<'a>(
@@ -63,6 +66,8 @@ async fn compared<'a>(
         reader.kind.events.iter().filter(|event| in_range(event.at_ms)).collect();
     others.sort_by_key(|event| event.at_ms);
     let latest = others.len().saturating_sub(EVENTS_COMPARED_MAX);
+    let from_rows = matches!(source, Source::Rows { .. });
+    let uncompared = if from_rows { (others.len() - latest).saturating_sub(EVENTS_READ_MAX) } else { 0 };
     let mut all: Vec<(i64, Change, Vec<Comparison>)> = Vec::new();
     if !versions.is_empty() {
         let moments = reader.by_version(source, kpis, range)?;
@@ -72,9 +77,17 @@ async fn compared<'a>(
             all.push((started_ms, change, of_version(&moments, kpis, version, alpha)));
         }
     }
-    for event in others.into_iter().skip(latest) {
+    for (place, event) in others.into_iter().skip(latest).enumerate() {
         let (before, after) = windows(event.at_ms, reader.now_ms);
-        let comparisons = before_and_after(reader, query, kpis, before, after, alpha).await?;
+        let comparisons = if place < uncompared {
+            Vec::new()
+        } else {
+            match before_and_after(reader, query, kpis, before, after, alpha).await {
+                // The windows may lie outside the range that was asked for: what they hold must not make it fail.
+                Err(Failure::Refused(refusal)) if refusal.code == Code::TooManyRows => Vec::new(),
+                comparisons => comparisons?,
+            }
+        };
         all.push((event.at_ms, change_of(event, before, after), comparisons));
     }
     all.sort_by_key(|(at_ms, _, _)| *at_ms);
@@ -185,7 +198,7 @@ struct Regression<'a> {
 /// What got significantly worse after an event of the range, worst first. Adjusted over all events and KPIs.
 pub async fn regressions(reader: &Reader<'_>, query: &Query, alpha: f64) -> Read<String> {
     let (range, _, kpis) = reader.look_up(query)?;
-    let source = reader.source(&kpis, range, &query.properties).await?;
+    let source = reader.source(&kpis, range, &query.properties, Wanted::Scores).await?;
     let mut pairs: Vec<(Change, &Kpi)> = Vec::new();
     let mut comparisons: Vec<Comparison> = Vec::new();
     for (change, of_event) in compared(reader, query, &source, &kpis, range, alpha).await? {

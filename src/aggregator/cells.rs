@@ -215,6 +215,23 @@ impl CellStore {
         self.remove_kpi(INSTANCES)
     }
 
+    /// The groups that have cells of a KPI (of instances, without one) on a day.
+    pub fn groups(&self, registry: &Registry, kpi: Option<&Kpi>, day: i64) -> Result<BTreeSet<Group>> {
+        let segments: Vec<String> = registry.numbers().iter().map(i64::to_string).collect();
+        let kpi_no = kpi.map_or(INSTANCES, |kpi| kpi.kpi_no);
+        self.rows(
+            "SELECT c.segment, c.version FROM json_each(?) s CROSS JOIN cells c \
+               ON c.segment = s.value AND c.kpi_no = ? AND c.day = ?",
+            vec![format!("[{}]", segments.join(",")).into(), kpi_no.into(), day.into()],
+        )?
+        .iter()
+        .map(|row| match row.as_slice() {
+            [segment, version] => Ok((integer(segment)?, integer(version)?)),
+            other => Err(StoreError(format!("a group of cells is {other:?}"))),
+        })
+        .collect()
+    }
+
     /// The first stored day at or after `day`, of scores or instances.
     pub fn next_day(&self, day: i64) -> Result<Option<i64>> {
         let rows = self.rows("SELECT min(day) FROM cells WHERE day >= ?", vec![day.into()])?;

@@ -26,6 +26,9 @@ use crate::storage::writer::{
 };
 use crate::storage::{Statement, definitions, events, instances};
 
+/// Most KPIs of a type: a dashboard shows all of them.
+const KPIS_MAX: usize = 200;
+
 /// Most events of a type: its object keeps them in memory.
 const EVENTS_MAX: usize = 1_000;
 
@@ -109,6 +112,13 @@ impl Alone<'_> {
                 )
                 .into())
             };
+        }
+        if self.kind.kpis.len() >= KPIS_MAX {
+            return Err(Refusal::new(
+                Code::InvalidRequest,
+                format!("a use case has at most {KPIS_MAX} KPIs; delete some first"),
+            )
+            .into());
         }
         let kpi_id = new.kpi_id.clone().unwrap_or_else(|| new.generated_id.clone());
         self.check_free(&new.name, &kpi_id, None)?;

@@ -136,10 +136,16 @@ impl<'a> Plan<'a> {
                 created.entry(&item.use_case_id).and_modify(|ms| *ms = at.min(*ms)).or_insert(at);
             }
         }
+        // One score is enough to make an instance, whatever is cleared beside it.
+        let scored: BTreeSet<&str> = valid
+            .iter()
+            .filter(|(item, _)| item.score.is_some())
+            .map(|(item, _)| item.use_case_id.as_str())
+            .collect();
         let mut items = Vec::new();
         for (item, kpi_no) in valid {
             let birth = Birth {
-                may_create: write.may_create && item.score.is_some(),
+                may_create: write.may_create && scored.contains(item.use_case_id.as_str()),
                 version: write.version,
                 created_ms: created.get(item.use_case_id.as_str()).copied().unwrap_or(now_ms),
             };
@@ -219,12 +225,12 @@ impl<'a> Plan<'a> {
             version: create.version,
             created_ms: create.timestamp_ms.unwrap_or(now_ms),
         };
+        // Before anything is planned: a refused request leaves nothing behind.
+        let properties = merged(&Properties::new(), &create.properties)?;
         let (instance, missing) = self.place(&create.use_case_id, &birth);
-        if !exists {
-            let properties = merged(&Properties::new(), &create.properties)?;
-            if let Some(place) = self.instances.get_mut(instance).filter(|_| !properties.is_empty()) {
-                place.properties = Some((properties, Properties::new()));
-            }
+        let made = self.instances.get_mut(instance).filter(|_| !exists && !properties.is_empty());
+        if let Some(place) = made {
+            place.properties = Some((properties, Properties::new()));
         }
         let answer = self.describe(instance);
         self.remember(create.idempotency.as_ref(), &create.use_case_id, &answer);

@@ -24,6 +24,9 @@ use crate::storage::writer::{SEQUENCE_BITS, TypeState, json_of};
 /// Most buckets of a series.
 const BUCKETS_MAX: usize = 10_000;
 
+/// Most buckets of all series of an answer: some 100 bytes each.
+const POINTS_MAX: usize = 100_000;
+
 pub enum Failure {
     Refused(Refusal),
     Trouble(Trouble),
@@ -64,6 +67,14 @@ pub struct Reader<'a> {
     pub now_ms: i64,
 }
 
+/// What is wanted of a source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    All,
+    /// Not the instances.
+    Scores,
+}
+
 /// Where the figures of a filter come from.
 pub enum Source {
     /// The cells of a segment.
@@ -82,8 +93,8 @@ pub type ByVersion = BTreeMap<i64, Vec<Moments>>;
 impl Reader<'_> {
     async fn dashboard(&self, query: &Query) -> Read<String> {
         let (range, zone, kpis) = self.look_up(query)?;
-        let series = series_of(range, query, &zone)?;
-        let source = self.source(&kpis, range, &query.properties).await?;
+        let series = series_of(range, query, &zone, kpis.len())?;
+        let source = self.source(&kpis, range, &query.properties, Wanted::All).await?;
         let collector = self.collect(&source, &kpis, range, series, zone, query.version, Detail::Full)?;
         let events = analysis::events(self, query, &source, &kpis, range).await?;
         let (use_cases, panels) = collector.finish(&kpis);
@@ -104,8 +115,8 @@ impl Reader<'_> {
         let wanted: Vec<String> = query.kpis.iter().filter(has).cloned().collect();
         let (range, zone) = (range_of(query.from_ms, query.to_ms)?, self.zone(query)?);
         let kpis = if wanted.is_empty() && !query.kpis.is_empty() { Vec::new() } else { self.kpis(&wanted)? };
-        let series = series_of(range, query, &zone)?;
-        let source = self.source(&kpis, range, &query.properties).await?;
+        let series = series_of(range, query, &zone, kpis.len())?;
+        let source = self.source(&kpis, range, &query.properties, Wanted::All).await?;
         let collector = self.collect(&source, &kpis, range, series, zone, query.version, Detail::Headline)?;
         let (use_cases, panels) = collector.finish(&kpis);
         Ok(json_of(&Headline {
@@ -214,7 +225,13 @@ impl Reader<'_> {
     }
 
     /// Where the figures of a property filter come from.
-    pub async fn source(&self, kpis: &[&Kpi], range: Range, properties: &[(String, String)]) -> Read<Source> {
+    pub async fn source(
+        &self,
+        kpis: &[&Kpi],
+        range: Range,
+        properties: &[(String, String)],
+        wanted: Wanted,
+    ) -> Read<Source> {
         match properties {
             [] => return Ok(Source::Segment(ALL)),
             all => {
@@ -235,10 +252,12 @@ impl Reader<'_> {
             kpis: &ids,
             live_kpis: &live,
             times_ms: (slot_start_ms(range.from_slot), slot_start_ms(range.to_slot)),
-            numbers: (
-                recount::first_number(range.from_slot.max(0)),
-                recount::first_number(range.to_slot.max(0)).min(1 << 53),
-            ),
+            numbers: (wanted == Wanted::All).then(|| {
+                (
+                    recount::first_number(range.from_slot.max(0)),
+                    recount::first_number(range.to_slot.max(0)).min(1 << 53),
+                )
+            }),
         };
         let rows = filtered.read(&self.core.database).await?.ok_or_else(too_many_rows)?;
         Ok(cells_of(kpis, rows))
@@ -344,7 +363,7 @@ impl Reader<'_> {
         version: Option<i64>,
         properties: &[(String, String)],
     ) -> Read<Vec<Moments>> {
-        let source = self.source(kpis, range, properties).await?;
+        let source = self.source(kpis, range, properties, Wanted::Scores).await?;
         let all = self.by_version(&source, kpis, range)?;
         let mut sum = vec![Moments::default(); kpis.len()];
         for (other, moments) in all {
@@ -365,7 +384,7 @@ impl Reader<'_> {
         kpis: &[&Kpi],
         range: Range,
     ) -> Read<Vec<(Option<serde_json::Value>, Vec<Moments>)>> {
-        let source = self.source(kpis, range, &query.properties).await?;
+        let source = self.source(kpis, range, &query.properties, Wanted::Scores).await?;
         let all = self.by_version(&source, kpis, range)?;
         let By::Property(key) = by else {
             return Ok(all
@@ -419,12 +438,14 @@ pub fn range_of(from_ms: i64, to_ms: i64) -> Read<Range> {
         .ok_or_else(|| Refusal::new(Code::InvalidFilter, "'from' must be before 'to'").into())
 }
 
-fn series_of(range: Range, query: &Query, zone: &Zone) -> Read<Vec<Bucket>> {
-    buckets(range, query.granularity, zone, BUCKETS_MAX).map_err(|_| {
+fn series_of(range: Range, query: &Query, zone: &Zone, kpi_count: usize) -> Read<Vec<Bucket>> {
+    let buckets_max = BUCKETS_MAX.min(POINTS_MAX / kpi_count.max(1));
+    buckets(range, query.granularity, zone, buckets_max).map_err(|_| {
         Refusal::new(
             Code::TooManyBuckets,
             format!(
-                "from {} to {} there are more than {BUCKETS_MAX} buckets of one {}; ask for a shorter range or a coarser granularity",
+                "from {} to {} there are more than {buckets_max} buckets of one {}, the most that {kpi_count} KPIs can have; \
+                 ask for a shorter range, a coarser granularity or fewer KPIs",
                 format_timestamp(slot_start_ms(range.from_slot)),
                 format_timestamp(slot_start_ms(range.to_slot)),
                 query.granularity.as_str()

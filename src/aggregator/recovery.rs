@@ -117,19 +117,86 @@ async fn recount_touched(core: &Core, kind: &TypeState, touched: &Touched) -> Re
     if !touched.removed_kpis.is_empty() {
         rebuild_instances(core, kind).await?;
     }
-    let all = all_groups(kind, &registry);
-    let cells = touched
-        .cells
-        .iter()
-        .flat_map(|(kpi_no, left, entered)| {
-            [left, entered].into_iter().flatten().map(|slot| ((*kpi_no, *slot), all.clone()))
-        })
-        .collect();
-    recount_scores(core, kind, &registry, &mut changes, &cells).await?;
-    let creations = touched.creations.iter().map(|slot| (*slot, all.clone())).collect();
-    recount_instances(core, kind, &registry, &mut changes, &creations).await?;
     core.write_changes(changes, &kind.kpis)?;
+    let mut wanted: BTreeMap<i64, BTreeSet<i64>> = BTreeMap::new();
+    for (kpi_no, left, entered) in &touched.cells {
+        wanted.entry(*kpi_no).or_default().extend([left, entered].into_iter().flatten());
+    }
+    let counted = count_scores(core, kind, &registry, &wanted).await?;
+    for kpi in &kind.kpis {
+        let slots = wanted.remove(&kpi.kpi_no).unwrap_or_default();
+        for (day, slots) in by_day(&slots) {
+            put_counted_scores(core, &registry, kpi, day, &slots, &counted)?;
+        }
+    }
+    let slots: BTreeSet<i64> = touched.creations.iter().copied().collect();
+    let counted = count_instances(core, kind, &registry, &slots).await?;
+    for (day, slots) in by_day(&slots) {
+        put_counted_instances(core, &registry, day, &slots, &counted)?;
+    }
     Ok(())
+}
+
+/// Puts counted cells in the place of what some slots of a day hold, in every group that has or had any. Written day by day: all
+/// groups of many days at once may be more than an object can hold, and the watermark, which comes last, tells whether it was
+/// finished.
+fn put_counted_scores(
+    core: &Core,
+    registry: &Registry,
+    kpi: &Kpi,
+    day: i64,
+    slots: &[i64],
+    counted: &CountedScores,
+) -> Result<(), Trouble> {
+    let mut changes = Changes::default();
+    let mut groups = core.store.groups(registry, Some(kpi), day)?;
+    let in_slot = |slot: i64| {
+        let (first, last) = ((kpi.kpi_no, slot, FIRST_GROUP), (kpi.kpi_no, slot, LAST_GROUP));
+        counted.range(first..=last).map(|((_, _, group), _)| *group)
+    };
+    groups.extend(slots.iter().flat_map(|slot| in_slot(*slot)));
+    for group in groups {
+        for slot in slots {
+            let cell = counted.get(&(kpi.kpi_no, *slot, group)).cloned().unwrap_or_default();
+            changes.put_score_cell(&core.store, kpi, group, *slot, cell)?;
+        }
+    }
+    core.write_changes(changes, std::slice::from_ref(kpi))?;
+    Ok(())
+}
+
+fn put_counted_instances(
+    core: &Core,
+    registry: &Registry,
+    day: i64,
+    slots: &[i64],
+    counted: &CountedInstances,
+) -> Result<(), Trouble> {
+    let mut changes = Changes::default();
+    let mut groups = core.store.groups(registry, None, day)?;
+    let in_slot =
+        |slot: i64| counted.range((slot, FIRST_GROUP)..=(slot, LAST_GROUP)).map(|((_, group), _)| *group);
+    groups.extend(slots.iter().flat_map(|slot| in_slot(*slot)));
+    for group in groups {
+        for slot in slots {
+            let cell = counted.get(&(*slot, group)).cloned().unwrap_or_default();
+            changes.put_instance_cell(&core.store, group, *slot, cell)?;
+        }
+    }
+    core.write_changes(changes, &[])?;
+    Ok(())
+}
+
+/// Bounds of all groups.
+const FIRST_GROUP: Group = (i64::MIN, i64::MIN);
+const LAST_GROUP: Group = (i64::MAX, i64::MAX);
+
+fn by_day(slots: &BTreeSet<i64>) -> BTreeMap<i64, Vec<i64>> {
+    let mut days: BTreeMap<i64, Vec<i64>> = BTreeMap::new();
+    for slot in slots {
+        days.entry(day_and_slot(*slot).0).or_default().push(*slot);
+    }
+    days
 }
 
 /// Counts everything again.
@@ -258,15 +325,6 @@ pub async fn recount_instances(
         }
     }
     Ok(())
-}
-
-/// Every segment and version that can have cells.
-fn all_groups(kind: &TypeState, registry: &Registry) -> BTreeSet<Group> {
-    registry
-        .numbers()
-        .into_iter()
-        .flat_map(|segment| kind.versions.iter().map(move |(version, _)| (segment, *version)))
-        .collect()
 }
 
 /// The groups in which an instance, and every score of it, is counted.
@@ -414,7 +472,11 @@ struct Check<'a> {
 impl Check<'_> {
     fn scores(&mut self, core: &Core, kpi: &Kpi, counted: &CountedScores) -> Result<(), Trouble> {
         let empty = Cell::default();
-        for group in all_groups(self.kind, self.registry) {
+        let mut groups: BTreeSet<Group> = counted.keys().map(|(_, _, group)| *group).collect();
+        for day in by_day(self.slots).into_keys() {
+            groups.extend(core.store.groups(self.registry, Some(kpi), day)?);
+        }
+        for group in groups {
             let mut day = Loaded::default();
             for slot in self.slots {
                 let held =
@@ -436,7 +498,11 @@ impl Check<'_> {
 
     fn instances(&mut self, core: &Core, counted: &CountedInstances) -> Result<(), Trouble> {
         let empty = InstanceCell::default();
-        for group in all_groups(self.kind, self.registry) {
+        let mut groups: BTreeSet<Group> = counted.keys().map(|(_, group)| *group).collect();
+        for day in by_day(self.slots).into_keys() {
+            groups.extend(core.store.groups(self.registry, None, day)?);
+        }
+        for group in groups {
             let mut day = Loaded::default();
             for slot in self.slots {
                 let held = day.cell(*slot, |day| core.store.instances(place(group, day)))?.unwrap_or(&empty);

@@ -92,13 +92,28 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
     let asked =
         found.iter().map(|kind| context.call(address_of(kind), Command::Read(Ask::Headline(query.clone()))));
     let mut items = Vec::with_capacity(found.len());
-    for reply in join_all(asked).await {
-        match reply {
-            Ok(json) => items.push(RawValue::from_string(json).map_err(|_| unreadable())?),
+    let mut answered = false;
+    let mut failed = None;
+    for (kind, reply) in found.iter().zip(join_all(asked).await) {
+        let item = match reply {
+            Ok(json) => {
+                answered = true;
+                RawValue::from_string(json)
+            }
             // Deleted since the list was read.
-            Err(refusal) if refusal.code == Code::UseCaseNotFound => {}
-            Err(refusal) => return Err(refusal),
-        }
+            Err(refusal) if refusal.code == Code::UseCaseNotFound => continue,
+            // One type that can't be read does not hide the others.
+            Err(refusal) => {
+                let item = Unread { use_case_name: &kind.name, error: &refusal };
+                let item = serde_json::value::to_raw_value(&item);
+                failed.get_or_insert(refusal);
+                item
+            }
+        };
+        items.push(item.map_err(|_| unreadable())?);
+    }
+    if let (false, Some(refusal)) = (answered, failed) {
+        return Err(refusal);
     }
     let range = Range::new(query.from_ms, query.to_ms)
         .map(|range| RangeShown::new(&range, query.granularity, &query.time_zone));
@@ -120,6 +135,13 @@ struct Overview<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     cursor: Option<String>,
     request_id: &'a str,
+}
+
+/// An item whose figures could not be read.
+#[derive(Serialize)]
+struct Unread<'a> {
+    use_case_name: &'a str,
+    error: &'a Refusal,
 }
 
 fn unreadable() -> Refusal {

@@ -139,7 +139,14 @@ impl Context<'_> {
         if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| (0x21..0x7f).contains(&byte)) {
             return Err(invalid("Idempotency-Key must be 1 to 255 visible ASCII characters"));
         }
-        let asked = format!("{:?}\n{}", self.parameters, String::from_utf8_lossy(&self.body.bytes));
+        let asked = format!(
+            "{:?}\n{:?}\n{:?}\n{:?}\n{}",
+            self.action,
+            self.parameters,
+            self.query,
+            self.version,
+            String::from_utf8_lossy(&self.body.bytes)
+        );
         Ok(Some(Idempotency { key: key.clone(), request_hash: super::auth::hash(&asked) }))
     }
 }

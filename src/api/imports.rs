@@ -37,7 +37,7 @@ pub async fn write(context: &Context<'_>) -> Result<Answer, Refusal> {
 async fn import(context: &Context<'_>, format: Format) -> Result<Answer, Refusal> {
     // (1)
     let name = context.use_case_type().await?.name;
-    let version = context.version_header()?;
+    let version = context.version_header();
     let rows = || Rows::new(format, &context.body.bytes);
     // (2)
     let earliest = earliest(rows()?, context.now_ms);

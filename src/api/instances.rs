@@ -26,7 +26,7 @@ pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let chosen = chosen.map(parse_instance_id).transpose()?;
     let version = match fields.integer("version")? {
         Some(version) => Some(version),
-        None => context.version_header()?,
+        None => context.version_header(),
     };
     let command = CreateInstance {
         generated: chosen.is_none(),
@@ -71,7 +71,7 @@ pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
         use_case_id: id.as_str().to_owned(),
         properties,
         may_create: context.parameters.use_case_name.is_some(),
-        version: context.version_header()?,
+        version: context.version_header(),
     };
     Ok(Answer::json(context.instance_command(&id, Command::SetProperties(command)).await?))
 }
@@ -137,17 +137,12 @@ fn property(key: &str, value: &Value) -> Result<(String, Option<String>), Refusa
 }
 
 impl Context<'_> {
-    /// The version that the header asks for, for an instance that the request makes.
-    pub fn version_header(&self) -> Result<Option<i64>, Refusal> {
-        self.version
-            .as_deref()
-            .filter(|text| !text.is_empty())
-            .map(|text| {
-                text.trim().parse().map_err(|_| {
-                    invalid(format!("xProxy-UseCase-Version {} is not a whole number", shown(text)))
-                })
-            })
-            .transpose()
+    /// The version that the header asks for, for an instance that the request makes. One that is no number is like one that does
+    /// not exist: on an instance that exists the header is ignored, so only the object can refuse it.
+    pub fn version_header(&self) -> Option<i64> {
+        const NO_VERSION: i64 = 0;
+        let text = self.version.as_deref().filter(|text| !text.is_empty())?;
+        Some(text.trim().parse().unwrap_or(NO_VERSION))
     }
 
     /// The version that a list or a dashboard is narrowed to.

@@ -44,7 +44,7 @@ async fn write_one(context: &Context<'_>, score: Option<f64>, notes: ScoreNotes)
     let command = WriteScores {
         items: vec![item],
         may_create: context.parameters.use_case_name.is_some(),
-        version: context.version_header()?,
+        version: context.version_header(),
     };
     // On the path without a type, "no such instance" must reach the look-up, so the report is unfolded there.
     let command = Command::WriteScores(command);
@@ -81,7 +81,7 @@ pub async fn increment(context: &Context<'_>) -> Result<Answer, Refusal> {
         kpi: context.kpi(),
         by,
         may_create: context.parameters.use_case_name.is_some(),
-        version: context.version_header()?,
+        version: context.version_header(),
         timestamp_ms: fields.timestamp("timestamp", context.now_ms)?,
         idempotency: context.idempotency()?,
     };
@@ -134,7 +134,7 @@ pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
         }
     }
     // Without a single valid item the type must still exist.
-    let command = WriteScores { items, may_create: true, version: context.version_header()? };
+    let command = WriteScores { items, may_create: true, version: context.version_header() };
     let reply = context.command(name.as_str(), Command::WriteScores(command)).await?;
     errors.extend(report(&reply)?.errors);
     errors.sort_by_key(|(index, _)| *index);

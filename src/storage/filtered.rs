@@ -21,8 +21,8 @@ pub struct Filtered<'a> {
     pub live_kpis: &'a [i64],
     /// `[from, to)` of the scores' timestamps.
     pub times_ms: (i64, i64),
-    /// `[from, to)` of the instances' numbers.
-    pub numbers: (i64, i64),
+    /// `[from, to)` of the instances' numbers; `None`: no instances are asked for.
+    pub numbers: Option<(i64, i64)>,
 }
 
 /// `(timestamp_ms, version, score)`
@@ -68,7 +68,12 @@ impl Filtered<'_> {
         let per_kpi = portions_of(SCORE_BYTES).count();
         let live = text(&json_of(self.live_kpis));
         let row_bytes = INSTANCE_BYTES + KPI_BYTES * self.live_kpis.len();
-        statements.extend(self.portions(instances_sql, &start, &live, self.numbers, row_bytes));
+        if let Some(numbers) = self.numbers {
+            statements.extend(self.portions(instances_sql, &start, &live, numbers, row_bytes));
+        }
+        if statements.is_empty() {
+            return Ok(Some(Rows { scores: Vec::new(), instances: Vec::new() }));
+        }
         let mut answers = database.batch(statements).await?.into_iter();
         let mut scores = Vec::with_capacity(self.kpis.len());
         for _ in self.kpis {
@@ -86,6 +91,7 @@ impl Filtered<'_> {
     }
 
     async fn start(&self, database: &Database) -> Result<Option<Start<'_>>, StorageError> {
+        let (first_no, end_no) = self.numbers.unwrap_or((0, 0));
         let answers = database
             .batch(vec![
                 Statement::new(
@@ -99,8 +105,8 @@ impl Filtered<'_> {
                         text(&json_of(self.kpis)),
                         integer(self.times_ms.0),
                         integer(self.times_ms.1),
-                        integer(self.numbers.0),
-                        integer(self.numbers.1),
+                        integer(first_no),
+                        integer(end_no),
                         count(ROWS_MAX + 1),
                     ],
                 ),

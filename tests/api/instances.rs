@@ -229,3 +229,47 @@ fn a_retried_post_with_an_idempotency_key_returns_the_first_answer() {
     });
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
 }
+
+#[test]
+fn a_refused_request_makes_no_instance() {
+    let app = app();
+    app.define("T", "K", "boolean", 0.5);
+    let properties: serde_json::Map<String, Value> = (0..51).map(|n| (format!("k{n}"), json!("v"))).collect();
+    for body in [json!({"properties": properties}), json!({"use_case_id": "i", "properties": properties})] {
+        app.post("/api/v1/use_cases/instances/T", &body).refused(400, "invalid_request", "50");
+    }
+    assert_eq!(app.dashboard("T")["use_cases"]["total"], 0);
+    app.get("/api/v1/use_cases/instances/T/i").refused(404, "use_case_instance_not_found", "i");
+}
+
+#[test]
+fn an_idempotency_key_is_good_for_one_request_only() {
+    let app = app();
+    app.define("T", "K", "boolean", 0.5);
+    let send = |path: &str| app.send("POST", path, None, &[("Idempotency-Key", "run-42")]);
+    assert_eq!(send("/api/v1/use_cases/definitions/T/increment_version").ok()["type_version"], 2);
+    for other in [
+        "/api/v1/use_cases/instances/T",
+        "/api/v1/use_cases/instances/T?use_case_id=a",
+        "/api/v1/use_cases/definitions/T/increment_version?x=1",
+    ] {
+        send(other).refused(409, "idempotency_key_reused", "run-42");
+    }
+    assert_eq!(send("/api/v1/use_cases/definitions/T/increment_version").ok()["type_version"], 2);
+}
+
+#[test]
+fn the_version_header_is_ignored_on_an_instance_that_exists() {
+    let app = app();
+    app.define("T", "K", "boolean", 0.5);
+    app.score("T", "i", "K", &json!({"score": 1})).ok();
+    for header in ["latest", "7"] {
+        let put = |instance: &str| {
+            let path = format!("/api/v1/use_cases/instances/T/{instance}/kpis/K");
+            let body = json!({"score": 0}).to_string();
+            app.send("PUT", &path, Some(body), &[("xProxy-UseCase-Version", header)])
+        };
+        assert_eq!(put("i").status, 204);
+        put("new").refused(400, "invalid_request", "does not exist");
+    }
+}

@@ -247,3 +247,24 @@ fn bulk_stores_what_is_valid_and_names_what_is_not() {
     )
     .refused(404, "use_case_not_found", "Nope");
 }
+
+#[test]
+fn a_cleared_score_beside_a_set_one_makes_the_instance_in_either_order() {
+    let app = app();
+    app.define("T", "N", "number", 10.0);
+    app.define("T", "L", "likert5", 3.0);
+    let (cleared, set) = (json!({"kpi_name": "N", "score": null}), json!({"kpi_name": "L", "score": 3}));
+    for (id, items) in [("a", [&cleared, &set]), ("b", [&set, &cleared])] {
+        let items: Vec<Value> = items
+            .into_iter()
+            .map(|item| {
+                let mut item = item.clone();
+                item["use_case_id"] = json!(id);
+                item
+            })
+            .collect();
+        let done = app.post("/api/v1/use_cases/definitions/T/scores", &json!({"scores": items})).ok();
+        assert_eq!(done["errors"], json!([]), "{id}");
+        assert_eq!(scores(&app, id).len(), 1);
+    }
+}
