@@ -1,5 +1,7 @@
 //! Scheduled jobs. Each may run twice or not at all: what it does is safe to repeat, and where it stands is kept in D1.
 
+use std::cell::Cell;
+
 use worker::Env;
 
 use crate::aggregator::client;
@@ -11,9 +13,18 @@ use crate::storage::{Database, StorageError};
 /// The cron that begins a check of everything, once a day; `wrangler.toml` says the same.
 const DAILY: &str = "17 3 * * *";
 
-/// Types that one run asks, and portions that it checks: each is a call to an object, of the 1,000 an invocation has.
+/// Types on a page.
 const TYPES_MAX: i64 = 200;
-const PORTIONS_MAX: usize = 400;
+
+/// Portions that one run checks: each is a call to an object. With the purge (75 calls of D1), the pages of types and the notes
+/// that stays below the 1,000 calls that an invocation has.
+const PORTIONS_MAX: usize = 700;
+
+/// How many of them the check of what was touched may take, so that the check of everything also gets on.
+const TOUCHED_PORTIONS_MAX: usize = 500;
+
+/// After so many portions a job notes where it is.
+const NOTED_EVERY: usize = 50;
 
 /// Rows that one statement of a purge removes, and how many portions a run does.
 const PURGED_ROWS_MAX: i64 = 2_000;
@@ -30,10 +41,12 @@ pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
         );
         return;
     };
-    let jobs = Jobs { env, database: Database::new(d1), now_ms: crate::api::now_ms(), scheduled_ms };
+    let portions = Cell::new(0);
+    let jobs =
+        Jobs { env, database: Database::new(d1), now_ms: crate::api::now_ms(), scheduled_ms, portions };
+    log("purge", jobs.purge().await.map(|()| ReconcileReport::default()));
     log("check_touched", jobs.check_touched().await);
     log("check_everything", jobs.check_everything(cron == DAILY).await);
-    log("purge", jobs.purge().await.map(|()| ReconcileReport::default()));
 }
 
 struct Jobs<'a> {
@@ -41,30 +54,39 @@ struct Jobs<'a> {
     database: Database,
     now_ms: i64,
     scheduled_ms: i64,
+    /// Portions checked so far.
+    portions: Cell<usize>,
 }
 
 impl Jobs<'_> {
-    /// Recounts the slots touched since the last run, in every type that was written to.
+    /// Recounts the slots touched since the last run, in every type that was written to. A pass that a run can't finish goes on
+    /// in the next one; a type that can't be checked holds up no other, and is in the next pass again.
     async fn check_touched(&self) -> Result<ReconcileReport, StorageError> {
         const JOB: &str = "check_touched";
-        let last: i64 =
-            jobs::job_state(&self.database, JOB).await?.and_then(|state| state.parse().ok()).unwrap_or(0);
+        let state = jobs::job_state(&self.database, JOB).await?.unwrap_or_default();
+        let mut pass = Pass::parse(&state).unwrap_or_default();
+        if pass.after == 0 {
+            pass.started_ms = self.scheduled_ms;
+            pass.failed = false;
+        }
         let mut total = ReconcileReport::default();
-        let (mut after, mut portions, mut complete) = (0, 0, true);
         loop {
-            let types = jobs::written_types(&self.database, last - OVERLAP_MS, after, TYPES_MAX).await?;
-            let Some(last_type) = types.last() else { break };
-            after = last_type.0;
+            let types =
+                jobs::written_types(&self.database, pass.since_ms - OVERLAP_MS, pass.after, TYPES_MAX)
+                    .await?;
+            if types.is_empty() {
+                break;
+            }
             for kind in &types {
                 let mut from_slot = None;
                 loop {
-                    if portions >= PORTIONS_MAX {
-                        complete = false;
-                        break;
+                    if self.portions.get() >= TOUCHED_PORTIONS_MAX {
+                        // What is left of this type is still marked in its object.
+                        self.note(JOB, &pass.to_string()).await?;
+                        return Ok(total);
                     }
-                    portions += 1;
                     let Some(report) = self.ask(kind, true, from_slot).await else {
-                        complete = false;
+                        pass.failed = true;
                         break;
                     };
                     from_slot = report.next_slot;
@@ -73,19 +95,19 @@ impl Jobs<'_> {
                         break;
                     }
                 }
-            }
-            if !complete {
-                break;
+                pass.after = kind.0;
+                if self.portions.get().is_multiple_of(NOTED_EVERY) {
+                    self.note(JOB, &pass.to_string()).await?;
+                }
             }
         }
-        // What was not reached is still marked as touched in its object; the next run finds it again.
-        if complete {
-            jobs::note_job_state(&self.database, JOB, &self.scheduled_ms.to_string(), self.now_ms).await?;
-        }
+        let since_ms = if pass.failed { pass.since_ms } else { pass.started_ms };
+        self.note(JOB, &Pass { since_ms, ..Pass::default() }.to_string()).await?;
         Ok(total)
     }
 
-    /// Recounts everything, a bounded number of portions a run; begins anew when `begin`.
+    /// Recounts everything, a bounded number of portions a run; begins anew when `begin`. A type that can't be checked is left
+    /// out.
     async fn check_everything(&self, begin: bool) -> Result<ReconcileReport, StorageError> {
         const JOB: &str = "check_everything";
         const DONE: &str = "done";
@@ -98,22 +120,40 @@ impl Jobs<'_> {
         let mut parts = place.split('/').map(|part| part.parse::<i64>().unwrap_or(0));
         let (mut after, mut from_slot) = (parts.next().unwrap_or(0), parts.next());
         let mut total = ReconcileReport::default();
-        for _ in 0..PORTIONS_MAX {
-            let types = jobs::written_types(&self.database, 0, after, 1).await?;
-            let Some(kind) = types.first() else {
-                jobs::note_job_state(&self.database, JOB, DONE, self.now_ms).await?;
+        loop {
+            let types = jobs::written_types(&self.database, 0, after, TYPES_MAX).await?;
+            if types.is_empty() {
+                self.note(JOB, DONE).await?;
                 return Ok(total);
-            };
-            let Some(report) = self.ask(kind, false, from_slot).await else { break };
-            from_slot = report.next_slot;
-            if from_slot.is_none() {
+            }
+            for kind in &types {
+                loop {
+                    let portions = self.portions.get();
+                    if portions >= PORTIONS_MAX || portions.is_multiple_of(NOTED_EVERY) {
+                        self.note(JOB, &format!("{after}/{}", from_slot.unwrap_or(0))).await?;
+                    }
+                    if portions >= PORTIONS_MAX {
+                        return Ok(total);
+                    }
+                    from_slot = match self.ask(kind, false, from_slot).await {
+                        None => None,
+                        Some(report) => {
+                            let next_slot = report.next_slot;
+                            add(&mut total, report);
+                            next_slot
+                        }
+                    };
+                    if from_slot.is_none() {
+                        break;
+                    }
+                }
                 after = kind.0;
             }
-            add(&mut total, report);
         }
-        let place = format!("{after}/{}", from_slot.unwrap_or(0));
-        jobs::note_job_state(&self.database, JOB, &place, self.now_ms).await?;
-        Ok(total)
+    }
+
+    async fn note(&self, job: &str, state: &str) -> Result<(), StorageError> {
+        jobs::note_job_state(&self.database, job, state, self.now_ms).await
     }
 
     /// Removes what was deleted, and idempotency keys that are too old.
@@ -136,6 +176,7 @@ impl Jobs<'_> {
         touched_only: bool,
         from_slot: Option<i64>,
     ) -> Option<ReconcileReport> {
+        self.portions.set(self.portions.get() + 1);
         let (type_no, _, _, object_name) = kind.clone();
         let call = Call {
             address: Address { type_no, object_name },
@@ -159,6 +200,31 @@ impl Jobs<'_> {
     }
 }
 
+/// Where the check of what was touched is: a pass over all types written to since `since_ms`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pass {
+    since_ms: i64,
+    /// The last type that is done; 0 before a pass begins.
+    after: i64,
+    started_ms: i64,
+    /// A type could not be checked: the next pass looks back as far.
+    failed: bool,
+}
+
+impl Pass {
+    fn parse(state: &str) -> Option<Self> {
+        let mut parts = state.split('/').map(|part| part.parse::<i64>().ok());
+        let mut next = || parts.next().flatten();
+        Some(Self { since_ms: next()?, after: next()?, started_ms: next()?, failed: next()? != 0 })
+    }
+}
+
+impl std::fmt::Display for Pass {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{}/{}/{}/{}", self.since_ms, self.after, self.started_ms, i64::from(self.failed))
+    }
+}
+
 fn add(total: &mut ReconcileReport, report: ReconcileReport) {
     total.checked += report.checked;
     total.repaired += report.repaired;
@@ -179,5 +245,18 @@ fn log(job: &str, outcome: Result<ReconcileReport, StorageError>) {
             "{}",
             serde_json::json!({"level": "error", "event": "job_failed", "job": job, "cause": format!("{error:?}")})
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_of_a_pass_is_read_as_it_was_written() {
+        let pass = Pass { since_ms: 5, after: 7, started_ms: 9, failed: true };
+        assert_eq!(pass.to_string(), "5/7/9/1");
+        assert_eq!(Pass::parse("5/7/9/1"), Some(pass));
+        assert_eq!(Pass::parse(""), None);
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use super::cells::{Changes, Group, Place, StoreError, Watermark, day_and_slot};
 use super::core::{Core, Phase, Position, Trouble};
 use super::protocol::{Address, Difference, Reconcile, ReconcileReport};
-use crate::domain::calendar::{SLOT_MS, SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
+use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
 use crate::domain::kpi::Kpi;
@@ -17,6 +17,9 @@ use crate::storage::writer::{BatchId, Touched, TypeState, WriterState, take_over
 
 /// Touched slots that one portion of a check takes.
 const CHECKED_SLOTS_MAX: i64 = 96;
+
+/// Scores of a KPI, and instances, in one portion, unless a single slot holds more: some hundred milliseconds.
+const CHECKED_ROWS_MAX: usize = 20_000;
 
 /// Property keys that a rebuild looks at, to choose those that it tracks.
 const KEYS_READ_MAX: usize = 200;
@@ -582,22 +585,45 @@ async fn portion(
         let slots = core.store.touched(from_slot, CHECKED_SLOTS_MAX)?;
         let full = i64::try_from(slots.len()).is_ok_and(|length| length == CHECKED_SLOTS_MAX);
         let next = slots.last().filter(|_| full).map(|last| last + 1);
-        return Ok((slots.into_iter().collect(), next));
+        return fewer_rows(core, kind, slots.into_iter().collect(), next).await;
     }
     let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
     let (from_day, _) = day_and_slot(from_slot);
     let held = core.store.next_day(from_day)?;
-    let scored = recount::next_score(&core.database, &live, from_day * SLOTS_PER_DAY * SLOT_MS).await?;
-    let created = recount::next_creation(&core.database, kind.type_no, from_day * SLOTS_PER_DAY).await?;
+    let scored = recount::next_score(&core.database, &live, slot_start_ms(from_slot)).await?;
+    let created = recount::next_creation(&core.database, kind.type_no, from_slot).await?;
     let day_of = |slot: i64| day_and_slot(slot).0;
     let day = [held, scored.map(|ms| day_of(slot_of(ms))), created.map(day_of)].into_iter().flatten().min();
-    Ok(match day {
-        None => (BTreeSet::new(), None),
+    match day {
+        None => Ok((BTreeSet::new(), None)),
         Some(day) => {
             let next = (day + 1) * SLOTS_PER_DAY;
-            ((day * SLOTS_PER_DAY..next).collect(), Some(next))
+            let slots = (from_slot.max(day * SLOTS_PER_DAY)..next).collect();
+            fewer_rows(core, kind, slots, Some(next)).await
         }
-    })
+    }
+}
+
+/// As many of the slots as do not hold too many rows, at least one: everything else waits while a portion is checked.
+async fn fewer_rows(
+    core: &Core,
+    kind: &TypeState,
+    mut slots: BTreeSet<i64>,
+    mut next: Option<i64>,
+) -> Result<(BTreeSet<i64>, Option<i64>), Trouble> {
+    let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
+    while let (Some(first), Some(last)) = (slots.first().copied(), slots.last().copied()) {
+        let run = (first, last + 1);
+        if first == last
+            || recount::at_most(&core.database, kind.type_no, &live, run, CHECKED_ROWS_MAX).await?
+        {
+            break;
+        }
+        let middle = slots.iter().nth(slots.len() / 2).copied().unwrap_or(last);
+        slots.split_off(&middle);
+        next = Some(middle);
+    }
+    Ok((slots, next))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Scores and instances that have certain properties, read from the record of truth through an index, within a limit of rows:
 //! for filters that no aggregates are kept for.
 
-use super::recount::count;
+use super::recount::{count, rows_in_time};
 use super::writer::json_of;
 use super::{Database, Statement, StorageError, integer, text};
 
@@ -91,25 +91,14 @@ impl Filtered<'_> {
     }
 
     async fn start(&self, database: &Database) -> Result<Option<Start<'_>>, StorageError> {
-        let (first_no, end_no) = self.numbers.unwrap_or((0, 0));
+        let numbers = self.numbers.unwrap_or((0, 0));
         let answers = database
             .batch(vec![
                 Statement::new(
                     include_str!("sql/count_by_property.sql"),
                     vec![integer(self.type_no), text(&json_of(self.properties)), count(ROWS_MAX + 1)],
                 ),
-                Statement::new(
-                    include_str!("sql/count_in_time.sql"),
-                    vec![
-                        integer(self.type_no),
-                        text(&json_of(self.kpis)),
-                        integer(self.times_ms.0),
-                        integer(self.times_ms.1),
-                        integer(first_no),
-                        integer(end_no),
-                        count(ROWS_MAX + 1),
-                    ],
-                ),
+                rows_in_time(self.type_no, self.kpis, self.times_ms, numbers, ROWS_MAX + 1),
             ])
             .await?;
         let [by_property, in_time] = answers.as_slice() else {

@@ -3,6 +3,7 @@
 
 use super::writer::{SEQUENCE_BITS, json_of};
 use super::{Database, Statement, StorageError, integer, text};
+use crate::domain::calendar::slot_start_ms;
 
 /// Rows in one answer, at most.
 pub const PAGE_ROWS_MAX: usize = 10_000;
@@ -207,6 +208,44 @@ pub async fn values_of(
 
 pub(super) fn count(number: usize) -> wasm_bindgen::JsValue {
     integer(i64::try_from(number).unwrap_or(i64::MAX >> 11))
+}
+
+/// How many scores of the KPI with the most lie in a span of time, and how many instances in a range of numbers; counted up to
+/// `rows_max`. Answers `[scores, instances]`.
+pub(super) fn rows_in_time(
+    type_no: i64,
+    kpis: &[i64],
+    (from_ms, to_ms): (i64, i64),
+    (from_no, to_no): (i64, i64),
+    rows_max: usize,
+) -> Statement {
+    Statement::new(
+        include_str!("sql/count_in_time.sql"),
+        vec![
+            integer(type_no),
+            text(&json_of(kpis)),
+            integer(from_ms),
+            integer(to_ms),
+            integer(from_no),
+            integer(to_no),
+            count(rows_max),
+        ],
+    )
+}
+
+/// Whether the slots `[from, to)` hold at most so many scores of each KPI, and so many instances.
+pub async fn at_most(
+    database: &Database,
+    type_no: i64,
+    kpis: &[i64],
+    (from_slot, to_slot): (i64, i64),
+    rows_max: usize,
+) -> Result<bool, StorageError> {
+    let times = (slot_start_ms(from_slot), slot_start_ms(to_slot));
+    let numbers = (first_number(from_slot.max(0)), first_number(to_slot.max(0)));
+    let (scores, instances): (Option<usize>, usize) =
+        database.json(rows_in_time(type_no, kpis, times, numbers, rows_max + 1)).await?;
+    Ok(scores.unwrap_or(0).max(instances) <= rows_max)
 }
 
 /// The first slot at or after `slot` in which an instance was created.
