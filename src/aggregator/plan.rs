@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::protocol::{
     CreateInstance, Idempotency, Increment, InstanceAnswer, KpiRef, Reply, ScoreItem, SetProperties,
-    WriteReport, WriteScores,
+    UNREADABLE_VERSION, WriteReport, WriteScores,
 };
 use crate::domain::calendar::{format_timestamp, slot_of};
 use crate::domain::kpi::{Kpi, KpiType};
@@ -257,7 +257,11 @@ impl<'a> Plan<'a> {
             Some(version) if birth.may_create => Refusal::new(
                 Code::InvalidRequest,
                 format!(
-                    "version {version} does not exist; the latest of {} is {}",
+                    "{} does not exist; the latest of {} is {}",
+                    match version {
+                        UNREADABLE_VERSION => "the version in the header xProxy-UseCase-Version".to_owned(),
+                        version => format!("version {version}"),
+                    },
                     shown(&self.kind.name),
                     self.kind.type_version
                 ),

@@ -58,6 +58,9 @@ pub enum Command {
     Reconcile(Reconcile),
 }
 
+/// Stands for a version header that is no number.
+pub const UNREADABLE_VERSION: i64 = i64::MIN;
+
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WriteScores {
     pub items: Vec<ScoreItem>,

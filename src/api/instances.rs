@@ -9,7 +9,9 @@ use super::body::{Fields, invalid, kind_of};
 use super::query::cut;
 use super::types::parse_instance_id;
 use super::{Context, new_id, storage_failed};
-use crate::aggregator::protocol::{Command, CreateInstance, InstanceAnswer, SetProperties};
+use crate::aggregator::protocol::{
+    Command, CreateInstance, InstanceAnswer, SetProperties, UNREADABLE_VERSION,
+};
 use crate::domain::calendar::format_timestamp;
 use crate::domain::names::{check_property_key, check_property_value};
 use crate::domain::refusal::{Code, Refusal, shown};
@@ -140,9 +142,8 @@ impl Context<'_> {
     /// The version that the header asks for, for an instance that the request makes. One that is no number is like one that does
     /// not exist: on an instance that exists the header is ignored, so only the object can refuse it.
     pub fn version_header(&self) -> Option<i64> {
-        const NO_VERSION: i64 = 0;
         let text = self.version.as_deref().filter(|text| !text.is_empty())?;
-        Some(text.trim().parse().unwrap_or(NO_VERSION))
+        Some(text.trim().parse().unwrap_or(UNREADABLE_VERSION))
     }
 
     /// The version that a list or a dashboard is narrowed to.
