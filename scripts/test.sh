@@ -29,29 +29,12 @@ if wanted api || wanted crash || wanted faults || wanted oracle || wanted sdk; t
   scripts/build.sh
 fi
 
-# with_service COMMAND…: runs it with a service of its own, with empty state.
-with_service() {
-  local state server status=0
-  state="$(mktemp -d)"
-  export PORT STATE_DIR="$state" ROOT_API_KEY=root-key-of-the-tests
-  PORT="$(node -e 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close() })')"
-  scripts/serve.sh >"$state/serve.out" &
-  server=$!
-  # shellcheck disable=SC2064
-  trap "kill -TERM $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf '$state'" EXIT
-  until grep -q READY "$state/serve.out"; do
-    kill -0 "$server" 2>/dev/null || fail "the service under test did not start"
-    sleep 0.2
-  done
-  EDGE_KPI_URL="http://127.0.0.1:$PORT" EDGE_KPI_API_KEY="$ROOT_API_KEY" EDGE_KPI_STATE_DIR="$state" "$@" || status=$?
-  kill -TERM "$server" 2>/dev/null || true
-  wait "$server" 2>/dev/null || true
-  [ "$status" = 0 ] || tail -n 40 "$state/wrangler.log" >&2
-  trap - EXIT
-  rm -rf "$state"
-  unset PORT STATE_DIR ROOT_API_KEY
-  return "$status"
-}
+# with_service COMMAND…: runs it with a service of its own; shows the end of the service's log if it fails.
+with_service() (
+  . scripts/service.sh
+  start_service
+  "$@" || { tail -n 40 "$EDGE_KPI_STATE_DIR/wrangler.log" >&2; exit 1; }
+)
 
 if wanted api; then
   header "API tests against workerd"

@@ -14,7 +14,7 @@ use worker::Delay;
 use super::cells::{CellStore, Changes, StoreError};
 use super::plan::Batchable;
 use super::protocol::{Address, Ask, Call, Command, Reply};
-use super::{reader, recovery};
+use super::{check, reader, recovery};
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::segments::Registry;
@@ -275,7 +275,7 @@ impl Core {
     async fn alone(&self, kind: &Rc<TypeState>, address: &Address, now_ms: i64, command: Command) -> Reply {
         match command {
             Command::Read(ask) => self.read(kind, &ask, now_ms).await,
-            Command::Reconcile(reconcile) => match recovery::reconcile(self, kind, &reconcile).await {
+            Command::Reconcile(reconcile) => match check::reconcile(self, kind, &reconcile).await {
                 Ok(report) => Ok(json_of(&report)),
                 Err(error) => {
                     report("reconcile", address, &error);
@@ -294,8 +294,8 @@ impl Core {
             Err(failure) => failure,
         };
         Err(match failure {
-            reader::Failure::Refused(refusal) => refusal,
-            reader::Failure::Trouble(trouble) => {
+            Failure::Refused(refusal) => refusal,
+            Failure::Trouble(trouble) => {
                 let cause = trouble.describe();
                 worker::console_error!(
                     "{}",
@@ -318,6 +318,26 @@ enum Next {
 pub enum Trouble {
     Storage(StorageError),
     Store(StoreError),
+}
+
+/// Why a command was not carried out.
+pub enum Failure {
+    /// The caller's doing.
+    Refused(Refusal),
+    /// Ours.
+    Trouble(Trouble),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl<E: Into<Trouble>> From<E> for Failure {
+    fn from(trouble: E) -> Self {
+        Self::Trouble(trouble.into())
+    }
 }
 
 impl Trouble {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::analysis::no_such_event;
 use super::cells::{Changes, Group};
-use super::core::{Core, Phase, Trouble, report, unavailable};
+use super::core::{Core, Failure, Phase, Trouble, report, unavailable};
 use super::plan::{find_kpi, not_found};
 use super::protocol::{
     Address, Ask, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewEvent, NewKpi, Reply,
@@ -65,23 +65,6 @@ pub async fn carry_out(
             unavailable()
         }
     })
-}
-
-enum Failure {
-    Refused(Refusal),
-    Trouble(Trouble),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl<E: Into<Trouble>> From<E> for Failure {
-    fn from(trouble: E) -> Self {
-        Self::Trouble(trouble.into())
-    }
 }
 
 type Done = Result<String, Failure>;

@@ -4,6 +4,7 @@
 pub mod aggregator_do;
 pub mod analysis;
 pub mod cells;
+pub mod check;
 pub mod client;
 pub mod core;
 pub mod definitions;

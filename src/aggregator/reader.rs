@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::core::{Core, Trouble};
+use super::core::{Core, Failure};
 use super::plan::find_kpi;
 use super::protocol::{Ask, By, KpiAnswer, KpiRef, PropertyKey, PropertyValue, Query, Side, Summaries};
 use super::{analysis, cells::day_and_slot};
@@ -26,23 +26,6 @@ const BUCKETS_MAX: usize = 10_000;
 
 /// Most buckets of all series of an answer: some 100 bytes each.
 const POINTS_MAX: usize = 100_000;
-
-pub enum Failure {
-    Refused(Refusal),
-    Trouble(Trouble),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl<E: Into<Trouble>> From<E> for Failure {
-    fn from(trouble: E) -> Self {
-        Self::Trouble(trouble.into())
-    }
-}
 
 pub type Read<T> = Result<T, Failure>;
 

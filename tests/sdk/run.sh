@@ -34,18 +34,8 @@ for entry in "${PACKAGES[@]}"; do environment "${entry#*=}"; done
 
 if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
   [ -f build/index.js ] || scripts/build.sh
-  state="$(mktemp -d)"
-  PORT="$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')"
-  export PORT EDGE_KPI_URL="http://127.0.0.1:$PORT" EDGE_KPI_API_KEY=root-key-of-the-sdk-tests
-  STATE_DIR="$state" ROOT_API_KEY="$EDGE_KPI_API_KEY" scripts/serve.sh >"$state/serve.out" &
-  server=$!
-  trap 'kill -TERM "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; rm -rf "$state"' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
-  until grep -q READY "$state/serve.out"; do
-    kill -0 "$server" 2>/dev/null || fail "the service under test did not start"
-    sleep 0.2
-  done
+  . scripts/service.sh
+  start_service
 fi
 
 failed=0
