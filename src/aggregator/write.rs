@@ -420,12 +420,24 @@ async fn know(core: &Core, kind: &TypeState, now_ms: i64, group: &[Waiting]) -> 
         .copied()
         .filter(|id| known.instances.get(*id).is_some_and(|found| found.type_no != kind.type_no))
         .collect();
-    if !foreign.is_empty() && release_ids(&core.database, kind.application_no, &foreign).await? > 0 {
+    if !foreign.is_empty() {
+        release_ids(&core.database, kind.application_no, &foreign).await?;
+        // Looked up anew also if nothing was freed: the purge may have come first.
         let again =
             look_up(&core.database, kind.type_no, kind.application_no, &ids, &[], &[], keys_after_ms).await?;
         known.instances = again.instances;
     }
     Ok(known)
+}
+
+/// Whether any of these ids, found under another type, is free after all: that type was deleted, and what it held is purged here or
+/// was a moment ago.
+async fn any_free(core: &Core, kind: &TypeState, ids: &[&str]) -> Result<bool, StorageError> {
+    release_ids(&core.database, kind.application_no, ids).await?;
+    let known =
+        look_up(&core.database, kind.type_no, kind.application_no, ids, &[], &[], i64::MAX >> 11).await?;
+    let is_free = |id: &&str| known.instances.get(*id).is_none_or(|found| found.type_no == kind.type_no);
+    Ok(ids.iter().any(is_free))
 }
 
 /// Scores refused because their instance is under another type are tried again if that type was deleted and only its data
@@ -443,9 +455,10 @@ async fn retry_released(
         .filter(|(place, _)| matches!(presence_of(*place), Presence::Elsewhere(_)))
         .map(|(_, instance)| instance.use_case_id.as_str())
         .collect();
-    if foreign.is_empty()
-        || release_ids(&core.database, kind.application_no, &foreign).await.unwrap_or(0) == 0
-    {
+    if foreign.is_empty() {
+        return fates;
+    }
+    if !any_free(core, kind, &foreign).await.unwrap_or(false) {
         return fates;
     }
     let (mut settled, mut again) = (Vec::new(), Vec::new());

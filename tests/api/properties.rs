@@ -142,64 +142,6 @@ fn a_key_with_many_values_leaves_the_aggregates_and_is_answered_all_the_same() {
 }
 
 #[test]
-fn too_many_rows_for_several_properties_say_how_to_narrow_them() {
-    let app = app();
-    app.define("T", "K", "boolean", 0.5);
-    for request in 0..21 {
-        let scores: Vec<Value> = (0..1000)
-            .map(|n| {
-                let at = format!("2026-06-{:02}T10:00:00Z", request + 1);
-                json!({"use_case_id": format!("i{request}-{n}"), "kpi_name": "K", "score": n % 2, "timestamp": at})
-            })
-            .collect();
-        app.post("/api/v1/use_cases/definitions/T/scores", &json!({"scores": scores})).ok();
-    }
-    // As a bulk of properties would leave it; the next request makes the object count again.
-    let database =
-        crate::support::open(&app.service.database_file(), rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let of_type = "type_no = (SELECT type_no FROM use_case_types JOIN applications USING (application_no) WHERE application_id = ?1)";
-    let properties = r#"{"a":"1","b":"1"}"#;
-    for (sql, key) in [
-        (format!("UPDATE instances SET properties = '{properties}' WHERE {of_type}"), ""),
-        (
-            format!(
-                "INSERT INTO instance_properties SELECT type_no, ?2, '1', instance_no FROM instances WHERE {of_type}"
-            ),
-            "a",
-        ),
-        (
-            format!(
-                "INSERT INTO instance_properties SELECT type_no, ?2, '1', instance_no FROM instances WHERE {of_type}"
-            ),
-            "b",
-        ),
-        (format!("UPDATE writer_state SET epoch = epoch + 1, batch_no = batch_no + 5 WHERE {of_type}"), ""),
-    ] {
-        let write = || {
-            if key.is_empty() {
-                database.execute(&sql, [&app.id])
-            } else {
-                database.execute(&sql, [app.id.as_str(), key])
-            }
-        };
-        let done = (0..50).any(|_| write().is_ok());
-        assert!(done, "{sql}");
-    }
-    drop(database);
-    // Overtaken, the object refuses one write and starts anew.
-    assert!((0..10).any(|_| app.score("T", "last", "K", &json!({"score": 1})).status == 204));
-    assert_eq!(count(&app, "property.a=1"), 21_000);
-    let both = "property.a=1&property.b=1";
-    app.get(&format!("/api/v1/dashboard/T?from=2026-01-01&granularity=month&{both}")).refused(
-        422,
-        "too_many_rows",
-        "shorter range",
-    );
-    let day = app.dashboard_with("T", &format!("from=2026-06-02&to=2026-06-04&{both}"));
-    assert_eq!((&day["kpis"][0]["count"], &day["use_cases"]["reviewed"]), (&json!(2000), &json!(2000)));
-}
-
-#[test]
 fn filters_that_can_not_be_are_refused() {
     let app = app();
     app.define("T", "K", "boolean", 0.5);

@@ -40,47 +40,6 @@ fn crons_may_run_twice_and_while_writes_go_on() {
     assert_eq!(app.post("/api/v1/admin/reconcile", &json!({})).ok()["repaired"], 0);
 }
 
-/// A day with more rows than a portion takes is checked in several, and what is wrong in any of them is found.
-#[test]
-fn a_day_with_many_rows_is_checked_in_portions() {
-    let app = app();
-    app.define("T", "K", "likert5", 3.0);
-    for request in 0..24_u32 {
-        let scores: Vec<Value> = (0..1000)
-            .map(|n| {
-                let at = format!("2026-06-01T{request:02}:{:02}:00Z", n % 60);
-                json!({"use_case_id": format!("i{request}-{n}"), "kpi_name": "K", "score": n % 5 + 1, "timestamp": at})
-            })
-            .collect();
-        app.post("/api/v1/use_cases/definitions/T/scores", &json!({"scores": scores})).ok();
-    }
-    let first = app.post("/api/v1/admin/reconcile?use_case_name=T", &json!({})).ok();
-    assert_eq!(
-        (&first["checked"], &first["repaired"]),
-        (&json!(192), &json!(0)),
-        "96 slots of scores and of instances"
-    );
-    // Behind the service's back, at both ends of the day.
-    let database =
-        crate::support::open(&app.service.database_file(), rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
-    for instance in ["i0-0", "i23-59"] {
-        let remove = || {
-            database.execute(
-                "DELETE FROM scores WHERE (type_no, instance_no) IN (SELECT type_no, instance_no FROM instances x \
-                 JOIN applications a USING (application_no) WHERE a.application_id = ?1 AND x.use_case_id = ?2)",
-                [app.id.as_str(), instance],
-            )
-        };
-        assert!((0..50).any(|_| remove().is_ok_and(|rows| rows == 1)));
-    }
-    drop(database);
-    let second = app.post("/api/v1/admin/reconcile?use_case_name=T", &json!({})).ok();
-    assert_eq!(second["repaired"], 4, "{second}");
-    check_against_recount(&app, "T");
-    run_cron(&app, OFTEN);
-    check_against_recount(&app, "T");
-}
-
 #[test]
 fn what_was_deleted_is_purged() {
     let app = app();

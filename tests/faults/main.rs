@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
 
+mod behind;
 #[path = "../support/running.rs"]
 mod running;
 #[path = "../support/mod.rs"]
