@@ -38,7 +38,7 @@ test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and panda
 test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
 	@TESTS=tests/large tests/oracle/run.sh -s
 
-test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY if set
+test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY (the root key) if set
 	@scripts/test.sh sdk
 
 fmt: ## Format the code
