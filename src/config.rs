@@ -9,6 +9,34 @@ pub const AGGREGATOR_BINDING: &str = "AGGREGATOR";
 /// A secret: the key that is admin of the application `default` and may make applications.
 pub const ROOT_API_KEY: &str = "ROOT_API_KEY";
 
+/// Origins whose pages may call the service from a browser, separated by commas; `*` for all. Without it, none may.
+pub const ALLOWED_ORIGINS: &str = "ALLOWED_ORIGINS";
+
+/// Rate limiters, one a role, and one for addresses that present keys which are none. One that is not bound limits nothing.
+pub const RATE_LIMIT_READ: &str = "RATE_LIMIT_READ";
+pub const RATE_LIMIT_INGEST: &str = "RATE_LIMIT_INGEST";
+pub const RATE_LIMIT_EDITOR: &str = "RATE_LIMIT_EDITOR";
+pub const RATE_LIMIT_ADMIN: &str = "RATE_LIMIT_ADMIN";
+pub const RATE_LIMIT_UNKNOWN: &str = "RATE_LIMIT_UNKNOWN";
+
+/// Scores in bulk that count as one request.
+pub const ITEMS_PER_UNIT: usize = 100;
+
+/// What a rate-limited caller is told to wait, in seconds: the shorter of the two periods that a limiter can have.
+pub const RATE_LIMIT_RETRY_S: u32 = 10;
+
+/// How long an address over its limit of unknown keys is turned away before its key is looked up.
+pub const UNKNOWN_KEYS_PAUSE_MS: i64 = 10 * 1000;
+
+/// Requests that an isolate works on at once. At some 20 KB each that is 20 MB.
+pub const IN_FLIGHT_MAX: usize = 1_000;
+
+/// Bytes of bodies that an isolate works on at once, of its 128 MB: a body takes up to three times its size while it is read.
+pub const IN_FLIGHT_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// After this a request no longer counts as worked on: its caller went away, and the platform dropped it without a word.
+pub const IN_FLIGHT_FORGOTTEN_MS: i64 = 60 * 1000;
+
 /// How far ahead a score's timestamp may lie: clocks of the callers differ.
 pub const FUTURE_MAX_MS: i64 = 5 * 60 * 1000;
 

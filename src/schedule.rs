@@ -5,8 +5,9 @@ use std::cell::Cell;
 use worker::Env;
 
 use crate::aggregator::client;
-use crate::aggregator::protocol::{Address, Call, Command, Reconcile, ReconcileReport};
-use crate::config::{DATABASE_BINDING, IDEMPOTENCY_KEPT_MS};
+use crate::aggregator::protocol::{Address, Call, Command, Difference, Reconcile, ReconcileReport};
+use crate::config::{DATABASE_BINDING, IDEMPOTENCY_KEPT_MS, KEY_CACHE_MS};
+use crate::domain::refusal::Code;
 use crate::storage::jobs::{self, TypeAddress};
 use crate::storage::{Database, StorageError};
 
@@ -16,8 +17,8 @@ const DAILY: &str = "17 3 * * *";
 /// Types on a page.
 const TYPES_MAX: i64 = 200;
 
-/// Portions that one run checks: each is a call to an object. With the purge (75 calls of D1), the pages of types and the notes
-/// that stays below the 1,000 calls that an invocation has.
+/// Portions that one run checks: each is a call to an object. With the purge (75 calls of D1 and 100 of objects), the pages of types
+/// and the notes that stays below the 1,000 calls that an invocation has.
 const PORTIONS_MAX: usize = 700;
 
 /// How many of them the check of what was touched may take, so that the check of everything also gets on.
@@ -29,6 +30,9 @@ const NOTED_EVERY: usize = 50;
 /// Rows that one statement of a purge removes, and how many portions a run does.
 const PURGED_ROWS_MAX: i64 = 2_000;
 const PURGES_MAX: usize = 25;
+
+/// Objects that one run has erase themselves or delete their types: each is a call.
+const ERASED_MAX: i64 = 50;
 
 /// How long before its last run a job looks back: a batch may have been under way then.
 const OVERLAP_MS: i64 = 60 * 1000;
@@ -42,18 +46,29 @@ pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
         return;
     };
     let portions = Cell::new(0);
-    let jobs =
-        Jobs { env, database: Database::new(d1), now_ms: crate::api::now_ms(), scheduled_ms, portions };
-    log("purge", jobs.purge().await.map(|()| ReconcileReport::default()));
-    log("check_touched", jobs.check_touched().await);
-    log("check_everything", jobs.check_everything(cron == DAILY).await);
+    let jobs = Jobs {
+        env,
+        database: Database::new(d1),
+        now_ms: crate::api::now_ms(),
+        scheduled_ms,
+        run_id: format!("run_{}", crate::api::new_id()),
+        portions,
+    };
+    jobs.log("purge", jobs.purge().await.map(|()| ReconcileReport::default()));
+    jobs.log("check_touched", jobs.check_touched().await);
+    jobs.log("check_everything", jobs.check_everything(cron == DAILY).await);
 }
+
+/// In the place of an answer: the type is deleted.
+const GONE: &str = "";
 
 struct Jobs<'a> {
     env: &'a Env,
     database: Database,
     now_ms: i64,
     scheduled_ms: i64,
+    /// Stands in the place of a request's id, in the log and in what the objects log.
+    run_id: String,
     /// Portions checked so far.
     portions: Cell<usize>,
 }
@@ -158,6 +173,10 @@ impl Jobs<'_> {
 
     /// Removes what was deleted, and idempotency keys that are too old.
     async fn purge(&self) -> Result<(), StorageError> {
+        // Types of deleted applications first: what follows removes what was in them.
+        for kind in jobs::types_of_deleted_applications(&self.database, ERASED_MAX).await? {
+            self.call(&kind, Command::DeleteType).await;
+        }
         for _ in 0..PURGES_MAX {
             let more_kpis = jobs::purge_kpis(&self.database, PURGED_ROWS_MAX).await?;
             let more_types = jobs::purge_types(&self.database, PURGED_ROWS_MAX).await?;
@@ -165,6 +184,12 @@ impl Jobs<'_> {
                 break;
             }
         }
+        for kind in jobs::empty_types(&self.database, ERASED_MAX).await? {
+            if self.call(&kind, Command::Erase).await.is_some() {
+                jobs::remove_type(&self.database, kind.0).await?;
+            }
+        }
+        jobs::purge_applications(&self.database, self.now_ms - KEY_CACHE_MS, PURGED_ROWS_MAX).await?;
         let before_ms = self.now_ms - IDEMPOTENCY_KEPT_MS;
         jobs::purge_idempotency(&self.database, before_ms, PURGED_ROWS_MAX * 10).await
     }
@@ -177,25 +202,54 @@ impl Jobs<'_> {
         from_slot: Option<i64>,
     ) -> Option<ReconcileReport> {
         self.portions.set(self.portions.get() + 1);
+        match self.call(kind, Command::Reconcile(Reconcile { touched_only, from_slot })).await?.as_str() {
+            // Deleted meanwhile: nothing to check.
+            GONE => Some(ReconcileReport::default()),
+            json => serde_json::from_str(json).ok(),
+        }
+    }
+
+    /// Has a type's object carry a command out: its answer, `GONE` if the type is deleted, `None` if it failed (the reason is
+    /// logged).
+    async fn call(&self, kind: &TypeAddress, command: Command) -> Option<String> {
         let (type_no, _, _, object_name) = kind.clone();
         let call = Call {
             address: Address { type_no, object_name },
             now_ms: self.now_ms,
-            command: Command::Reconcile(Reconcile { touched_only, from_slot }),
+            request_id: self.run_id.clone(),
+            command,
         };
         match client::call(self.env, &call).await {
-            Ok(json) => serde_json::from_str(&json).ok(),
-            // Deleted meanwhile: nothing to check.
-            Err(refusal) if refusal.code == crate::domain::refusal::Code::UseCaseNotFound => {
-                Some(ReconcileReport::default())
-            }
+            Ok(json) => Some(json),
+            Err(refusal) if refusal.code == Code::UseCaseNotFound => Some(GONE.to_owned()),
             Err(refusal) => {
                 worker::console_error!(
                     "{}",
-                    serde_json::json!({"level": "error", "event": "check_failed", "type_no": type_no, "cause": refusal.message})
+                    serde_json::json!({"level": "error", "event": "job_call_failed", "request_id": self.run_id,
+                        "type_no": type_no, "cause": refusal.message})
                 );
                 None
             }
+        }
+    }
+
+    fn log(&self, job: &str, outcome: Result<ReconcileReport, StorageError>) {
+        match outcome {
+            Ok(report) => {
+                let level = if report.repaired > 0 { "warning" } else { "info" };
+                worker::console_log!(
+                    "{}",
+                    serde_json::json!({"level": level, "event": "job", "job": job, "request_id": self.run_id,
+                        "checked": report.checked, "repaired": report.repaired,
+                        "duration_ms": crate::api::now_ms() - self.now_ms, "d1_calls": self.database.calls().get(),
+                        "object_calls": self.portions.get(), "differences": places(&report.differences)})
+                );
+            }
+            Err(error) => worker::console_error!(
+                "{}",
+                serde_json::json!({"level": "error", "event": "job_failed", "job": job, "request_id": self.run_id,
+                    "cause": format!("{error:?}")})
+            ),
         }
     }
 }
@@ -231,21 +285,13 @@ fn add(total: &mut ReconcileReport, report: ReconcileReport) {
     total.differences.extend(report.differences);
 }
 
-fn log(job: &str, outcome: Result<ReconcileReport, StorageError>) {
-    match outcome {
-        Ok(report) => {
-            let level = if report.repaired > 0 { "warning" } else { "info" };
-            worker::console_log!(
-                "{}",
-                serde_json::json!({"level": level, "event": "job", "job": job, "checked": report.checked,
-                    "repaired": report.repaired, "differences": report.differences})
-            );
-        }
-        Err(error) => worker::console_error!(
-            "{}",
-            serde_json::json!({"level": "error", "event": "job_failed", "job": job, "cause": format!("{error:?}")})
-        ),
-    }
+/// Where cells differed, and by how much; neither the names nor the properties that they are about.
+fn places(differences: &[Difference]) -> Vec<serde_json::Value> {
+    let place = |d: &Difference| {
+        serde_json::json!({"slot_start": d.slot_start, "version": d.version, "aggregate_count": d.aggregate_count,
+            "recount": d.recount})
+    };
+    differences.iter().map(place).collect()
 }
 
 #[cfg(test)]

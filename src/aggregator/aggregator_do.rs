@@ -24,7 +24,7 @@ impl DurableObject for Aggregator {
         let core = env
             .d1(DATABASE_BINDING)
             .ok()
-            .map(|d1| Rc::new(Core::new(CellStore::new(state.storage().sql()), Database::new(d1))));
+            .map(|d1| Rc::new(Core::new(CellStore::new(state.storage()), Database::new(d1))));
         Self { core }
     }
 

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use worker::{SqlStorage, SqlStorageValue};
+use worker::{SqlStorage, SqlStorageValue, Storage};
 
 use crate::domain::calendar::SLOTS_PER_DAY;
 use crate::domain::cell::{Cell, InstanceCell, Removal};
@@ -17,16 +17,25 @@ use crate::domain::segments::{Learned, Registry};
 /// Format of what is stored here. An object that finds another one counts everything again.
 const FORMAT: i64 = 2;
 
+/// A slot behind all others.
+pub const BEYOND: i64 = 1 << 30;
+
 /// The `kpi_no` under which instance cells are kept.
 const INSTANCES: i64 = 0;
 
-/// The object's storage failed, or holds what this version does not write.
-#[derive(Debug, Clone)]
-pub struct StoreError(pub String);
+/// Why the object's storage did not give what was asked of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreError {
+    Failed(String),
+    /// It holds what this version does not write: everything in it counts as lost.
+    Unreadable(String),
+    /// What was asked for is not counted again yet.
+    Rebuilding,
+}
 
 impl From<worker::Error> for StoreError {
     fn from(error: worker::Error) -> Self {
-        Self(error.to_string())
+        Self::Failed(error.to_string())
     }
 }
 
@@ -37,6 +46,15 @@ type Result<T> = std::result::Result<T, StoreError>;
 pub struct Watermark {
     pub epoch: i64,
     pub batch_no: i64,
+}
+
+/// A rebuild under way: it goes from the latest slot to the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rebuild {
+    /// Slots from here on are counted again.
+    pub from_slot: i64,
+    /// Whether the slots before that hold the old cells; otherwise what they hold can't be read from.
+    pub keeps_old: bool,
 }
 
 /// Where a day of cells is kept, besides the KPI.
@@ -54,12 +72,19 @@ impl Place {
 }
 
 pub struct CellStore {
+    storage: Storage,
     sql: SqlStorage,
 }
 
 impl CellStore {
-    pub fn new(sql: SqlStorage) -> Self {
-        Self { sql }
+    pub fn new(storage: Storage) -> Self {
+        let sql = storage.sql();
+        Self { storage, sql }
+    }
+
+    /// Removes everything the object holds, its tables too.
+    pub async fn erase(&self) -> Result<()> {
+        Ok(self.storage.delete_all().await?)
     }
 
     /// Makes the tables if there are none. Those of another format go.
@@ -82,6 +107,8 @@ impl CellStore {
             "CREATE TABLE IF NOT EXISTS property_keys (key TEXT PRIMARY KEY, tracked INTEGER NOT NULL) WITHOUT ROWID",
             "CREATE TABLE IF NOT EXISTS segments (segment INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS touched (slot INTEGER PRIMARY KEY)",
+            "CREATE TABLE IF NOT EXISTS rebuild (id INTEGER PRIMARY KEY CHECK (id = 1), from_slot INTEGER NOT NULL, \
+               keeps_old INTEGER NOT NULL)",
         ] {
             self.sql.exec(statement, None)?;
         }
@@ -93,7 +120,9 @@ impl CellStore {
         for row in self.rows("SELECT key, tracked FROM property_keys", vec![])? {
             match row.as_slice() {
                 [SqlStorageValue::String(key), tracked] => keys.push((key.clone(), integer(tracked)? != 0)),
-                other => return Err(StoreError(format!("a property key is stored as {other:?}"))),
+                other => {
+                    return Err(StoreError::Unreadable(format!("a property key is stored as {other:?}")));
+                }
             }
         }
         let mut found = Vec::new();
@@ -102,7 +131,7 @@ impl CellStore {
                 [segment, SqlStorageValue::String(key), SqlStorageValue::String(value)] => {
                     found.push((integer(segment)?, key.clone(), value.clone()));
                 }
-                other => return Err(StoreError(format!("a segment is stored as {other:?}"))),
+                other => return Err(StoreError::Unreadable(format!("a segment is stored as {other:?}"))),
             }
         }
         Ok(Registry::restore(keys, found))
@@ -153,12 +182,47 @@ impl CellStore {
         Ok(())
     }
 
-    /// Forgets all cells, and that there were any, until a watermark is set again.
-    pub fn clear(&self, epoch: i64) -> Result<()> {
-        self.set_watermark(Watermark { epoch, batch_no: -1 })?;
+    /// Forgets all cells, and notes that they are to be counted again.
+    pub fn begin_anew(&self, mark: Watermark, registry: &Registry) -> Result<()> {
         self.sql.exec("DELETE FROM cells", None)?;
         self.sql.exec("DELETE FROM touched", None)?;
-        self.put_registry(&Registry::default())
+        self.put_registry(registry)?;
+        self.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: false }))?;
+        self.set_watermark(mark)
+    }
+
+    /// The rebuild under way.
+    pub fn rebuild(&self) -> Result<Option<Rebuild>> {
+        let rows = self.rows("SELECT from_slot, keeps_old FROM rebuild", vec![])?;
+        match rows.first().map(Vec::as_slice) {
+            None => Ok(None),
+            Some([from_slot, keeps_old]) => {
+                Ok(Some(Rebuild { from_slot: integer(from_slot)?, keeps_old: integer(keeps_old)? != 0 }))
+            }
+            Some(other) => Err(StoreError::Unreadable(format!("a rebuild is stored as {other:?}"))),
+        }
+    }
+
+    /// Notes how far a rebuild is; `None` at its end.
+    pub fn set_rebuild(&self, rebuild: Option<Rebuild>) -> Result<()> {
+        self.sql.exec("DELETE FROM rebuild", None)?;
+        if let Some(Rebuild { from_slot, keeps_old }) = rebuild {
+            self.sql.exec(
+                "INSERT INTO rebuild (id, from_slot, keeps_old) VALUES (1, ?, ?)",
+                vec![from_slot.into(), i64::from(keeps_old).into()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// That cells from this day on can be read.
+    fn check_counted(&self, first_day: i64) -> Result<()> {
+        match self.rebuild()? {
+            Some(Rebuild { from_slot, keeps_old: false }) if first_day * SLOTS_PER_DAY < from_slot => {
+                Err(StoreError::Rebuilding)
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn scores(&self, kpi: &Kpi, place: Place) -> Result<Day<Cell>> {
@@ -217,19 +281,46 @@ impl CellStore {
 
     /// The groups that have cells of a KPI (of instances, without one) on a day.
     pub fn groups(&self, registry: &Registry, kpi: Option<&Kpi>, day: i64) -> Result<BTreeSet<Group>> {
-        let segments: Vec<String> = registry.numbers().iter().map(i64::to_string).collect();
         let kpi_no = kpi.map_or(INSTANCES, |kpi| kpi.kpi_no);
         self.rows(
             "SELECT c.segment, c.version FROM json_each(?) s CROSS JOIN cells c \
                ON c.segment = s.value AND c.kpi_no = ? AND c.day = ?",
-            vec![format!("[{}]", segments.join(",")).into(), kpi_no.into(), day.into()],
+            vec![numbers_json(registry).into(), kpi_no.into(), day.into()],
         )?
         .iter()
         .map(|row| match row.as_slice() {
             [segment, version] => Ok((integer(segment)?, integer(version)?)),
-            other => Err(StoreError(format!("a group of cells is {other:?}"))),
+            other => Err(StoreError::Unreadable(format!("a group of cells is {other:?}"))),
         })
         .collect()
+    }
+
+    /// The days in `[first, last]` that have cells of a KPI (of instances, without one).
+    pub fn days(
+        &self,
+        registry: &Registry,
+        kpi: Option<&Kpi>,
+        (first, last): (i64, i64),
+    ) -> Result<BTreeSet<i64>> {
+        let kpi_no = kpi.map_or(INSTANCES, |kpi| kpi.kpi_no);
+        self.rows(
+            "SELECT DISTINCT c.day FROM json_each(?) s CROSS JOIN cells c \
+               ON c.segment = s.value AND c.kpi_no = ? AND c.day BETWEEN ? AND ?",
+            vec![numbers_json(registry).into(), kpi_no.into(), first.into(), last.into()],
+        )?
+        .iter()
+        .filter_map(|row| row.first())
+        .map(integer)
+        .collect()
+    }
+
+    /// The last stored day before `day`, of scores or instances.
+    pub fn previous_day(&self, day: i64) -> Result<Option<i64>> {
+        let rows = self.rows("SELECT max(day) FROM cells WHERE day < ?", vec![day.into()])?;
+        match rows.first().and_then(|row| row.first()) {
+            None | Some(SqlStorageValue::Null) => Ok(None),
+            Some(value) => integer(value).map(Some),
+        }
     }
 
     /// The first stored day at or after `day`, of scores or instances.
@@ -270,6 +361,15 @@ impl CellStore {
         Ok(())
     }
 
+    /// The same for all slots `[from, to)`.
+    pub fn untouch_run(&self, (from, to): (i64, i64)) -> Result<()> {
+        self.sql.exec(
+            "DELETE FROM touched WHERE slot >= ? AND slot < ?",
+            vec![SqlStorageValue::from(from), to.into()],
+        )?;
+        Ok(())
+    }
+
     fn blob(&self, kpi_no: i64, place: Place) -> Result<Option<Vec<u8>>> {
         let rows = self.rows(
             "SELECT data FROM cells WHERE segment = ? AND kpi_no = ? AND day = ? AND version = ?",
@@ -278,7 +378,7 @@ impl CellStore {
         match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
             None => Ok(None),
             Some(SqlStorageValue::Blob(blob)) => Ok(Some(blob)),
-            Some(other) => Err(StoreError(format!("a day of cells is stored as {other:?}"))),
+            Some(other) => Err(StoreError::Unreadable(format!("a day of cells is stored as {other:?}"))),
         }
     }
 
@@ -308,6 +408,7 @@ impl CellStore {
         last: i64,
         mut visit: impl FnMut(i64, i64, &[u8]) -> Result<()>,
     ) -> Result<()> {
+        self.check_counted(first)?;
         let cursor = self.sql.exec(
             "SELECT day, version, data FROM cells WHERE segment = ? AND kpi_no = ? AND day BETWEEN ? AND ? ORDER BY day",
             vec![SqlStorageValue::from(segment), kpi_no.into(), first.into(), last.into()],
@@ -315,7 +416,7 @@ impl CellStore {
         for row in cursor.raw() {
             match row?.as_slice() {
                 [day, version, SqlStorageValue::Blob(blob)] => visit(integer(day)?, integer(version)?, blob)?,
-                other => return Err(StoreError(format!("a row of cells is {other:?}"))),
+                other => return Err(StoreError::Unreadable(format!("a row of cells is {other:?}"))),
             }
         }
         Ok(())
@@ -329,19 +430,27 @@ impl CellStore {
     }
 }
 
+/// The numbers of all segments, as JSON.
+fn numbers_json(registry: &Registry) -> String {
+    let numbers: Vec<String> = registry.numbers().iter().map(i64::to_string).collect();
+    format!("[{}]", numbers.join(","))
+}
+
 fn integer(value: &SqlStorageValue) -> Result<i64> {
     match value {
         SqlStorageValue::Integer(number) => Ok(*number),
-        other => Err(StoreError(format!("expected a whole number, found {other:?}"))),
+        other => Err(StoreError::Unreadable(format!("expected a whole number, found {other:?}"))),
     }
 }
 
 fn decode_scores(blob: &[u8], rules: &Rules) -> Result<Day<Cell>> {
-    Day::<Cell>::decode(blob, rules).map_err(|_| StoreError("a day of cells can't be read".to_owned()))
+    Day::<Cell>::decode(blob, rules)
+        .map_err(|_| StoreError::Unreadable("a day of cells can't be read".to_owned()))
 }
 
 fn decode_instances(blob: &[u8]) -> Result<Day<InstanceCell>> {
-    Day::<InstanceCell>::decode(blob).map_err(|_| StoreError("a day of instances can't be read".to_owned()))
+    Day::<InstanceCell>::decode(blob)
+        .map_err(|_| StoreError::Unreadable("a day of instances can't be read".to_owned()))
 }
 
 /// Day and slot in the day of a slot.
@@ -432,7 +541,7 @@ impl Changes {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.scores(kpi, place)?),
         };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
+        cells.cell_mut(in_day).ok_or_else(|| StoreError::Unreadable("a slot without a place".to_owned()))
     }
 
     pub fn instance_cell(
@@ -448,7 +557,7 @@ impl Changes {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(place)?),
         };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError("a slot without a place".to_owned()))
+        cells.cell_mut(in_day).ok_or_else(|| StoreError::Unreadable("a slot without a place".to_owned()))
     }
 
     /// An instance that comes into or goes out of a group, holding scores of these KPIs.

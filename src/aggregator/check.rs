@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::cells::{Changes, Group, Place, StoreError, day_and_slot};
 use super::core::{Core, Trouble};
 use super::protocol::{Difference, Reconcile, ReconcileReport};
+use super::rebuild;
 use super::recovery::{CountedInstances, CountedScores, by_day, count_instances, count_scores};
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
@@ -26,6 +27,11 @@ const DIFFERENCES_MAX: usize = 20;
 
 /// Compares one portion of the cells with D1 and sets right what differs.
 pub async fn reconcile(core: &Core, kind: &TypeState, ask: &Reconcile) -> Result<ReconcileReport, Trouble> {
+    // What is not counted again yet can't be compared.
+    if rebuild::go_on(core, kind).await? {
+        let next_slot = Some(ask.from_slot.unwrap_or(0));
+        return Ok(ReconcileReport { next_slot, ..ReconcileReport::default() });
+    }
     let (slots, next_slot) = portion(core, kind, ask).await?;
     let mut check = Check {
         kind,

@@ -32,7 +32,7 @@ pub async fn call(env: &Env, call: &Call) -> Reply {
             worker::console_error!(
                 "{}",
                 serde_json::json!({"level": "error", "event": "object_call_failed",
-                    "type_no": call.address.type_no, "cause": cause})
+                    "request_id": call.request_id, "type_no": call.address.type_no, "cause": cause})
             );
             Err(unavailable())
         }

@@ -14,7 +14,7 @@ use worker::Delay;
 use super::cells::{CellStore, Changes, StoreError};
 use super::plan::Batchable;
 use super::protocol::{Address, Ask, Call, Command, Reply};
-use super::{check, reader, recovery};
+use super::{check, reader, rebuild, recovery};
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::segments::Registry;
@@ -61,8 +61,15 @@ pub struct Core {
     pub rebuilding: Cell<bool>,
     registry: RefCell<Rc<Registry>>,
     queue: RefCell<VecDeque<Waiting>>,
-    waiting: Cell<usize>,
+    /// Items that wait or are being worked on.
+    waiting: Rc<Cell<usize>>,
     running: Cell<bool>,
+    /// The cells hold what can't be read: everything is to be counted again.
+    pub unreadable: Cell<bool>,
+    /// Slots that the last portion of a rebuild took.
+    pub portion_slots: Cell<i64>,
+    /// Whose command the loop works on: type_no and request id, for the log.
+    working_for: RefCell<(i64, String)>,
 }
 
 /// A command and who waits for its answer.
@@ -73,6 +80,27 @@ pub struct Waiting {
     /// Errors of items that an earlier batch has refused.
     pub errors: Vec<(usize, Refusal)>,
     pub reply: oneshot::Sender<Reply>,
+    pub request_id: String,
+    pub place: InQueue,
+}
+
+/// A command's share of the queue, until it is answered (or nobody is left to answer it).
+pub struct InQueue {
+    items: usize,
+    waiting: Rc<Cell<usize>>,
+}
+
+impl InQueue {
+    fn take(items: usize, waiting: &Rc<Cell<usize>>) -> Self {
+        waiting.set(waiting.get() + items);
+        Self { items, waiting: Rc::clone(waiting) }
+    }
+}
+
+impl Drop for InQueue {
+    fn drop(&mut self) {
+        self.waiting.set(self.waiting.get().saturating_sub(self.items));
+    }
 }
 
 impl Waiting {
@@ -85,6 +113,8 @@ impl Waiting {
 pub enum Work {
     Batch(Batchable),
     Alone(Command),
+    /// Being carried out.
+    Taken,
 }
 
 impl Work {
@@ -132,8 +162,11 @@ impl Core {
             rebuilding: Cell::new(false),
             registry: RefCell::default(),
             queue: RefCell::default(),
-            waiting: Cell::new(0),
+            waiting: Rc::default(),
             running: Cell::new(false),
+            unreadable: Cell::default(),
+            portion_slots: Cell::new(1 << 20),
+            working_for: RefCell::default(),
         }
     }
 
@@ -164,19 +197,19 @@ impl Core {
 
     /// Carries a command out and answers it.
     pub async fn call(self: Rc<Self>, call: Call) -> Reply {
-        let Call { address, now_ms, command } = call;
+        let Call { address, now_ms, request_id, command } = call;
         if let (Phase::Ready(kind), false, Command::Read(ask)) =
             (self.phase(), self.rebuilding.get(), &command)
         {
             // Readers see what the last batch left; they need not wait for the next.
-            return self.read(&kind, ask, now_ms).await;
+            return self.read(&kind, ask, now_ms, &request_id).await;
         }
         let work = Work::from(command);
         let items = work.items();
         if self.waiting.get() + items > WAITING_MAX && self.waiting.get() > 0 {
             return Err(Refusal::new(Code::Overloaded, "too many requests are waiting; try again shortly"));
         }
-        self.waiting.set(self.waiting.get() + items);
+        let place = InQueue::take(items, &self.waiting);
         let (sender, receiver) = oneshot::channel();
         self.queue.borrow_mut().push_back(Waiting {
             address,
@@ -184,48 +217,89 @@ impl Core {
             work,
             errors: Vec::new(),
             reply: sender,
+            request_id,
+            place,
         });
-        if !self.running.replace(true) {
-            wasm_bindgen_futures::spawn_local(Rc::clone(&self).run());
-        }
-        let reply = receiver.await.unwrap_or_else(|_| Err(unavailable()));
-        self.waiting.set(self.waiting.get().saturating_sub(items));
-        reply
+        self.start();
+        receiver.await.unwrap_or_else(|_| Err(unavailable()))
     }
 
-    /// Works the queue off, one batch or one command at a time.
+    fn start(self: &Rc<Self>) {
+        if !self.running.replace(true) {
+            wasm_bindgen_futures::spawn_local(Rc::clone(self).run());
+        }
+    }
+
+    /// Works the queue off, one batch or one command at a time, and a rebuild in between.
     async fn run(self: Rc<Self>) {
         loop {
             // Whatever has arrived by now is to be in this batch: batches grow, and the calls a score costs shrink.
             Delay::from(Duration::ZERO).await;
-            let Some((address, now_ms)) = self.queue.borrow().front().map(|w| (w.address.clone(), w.now_ms))
-            else {
+            let front = |w: &Waiting| (w.address.clone(), w.now_ms, w.request_id.clone());
+            let Some((address, now_ms, request_id)) = self.queue.borrow().front().map(front) else {
+                if self.go_on_rebuilding().await {
+                    continue;
+                }
                 self.running.set(false);
                 return;
             };
+            *self.working_for.borrow_mut() = (address.type_no, request_id);
+            if self.unreadable.get() {
+                self.set_phase(Phase::Cold);
+            }
             if matches!(self.phase(), Phase::Cold)
                 && let Err(error) = recovery::load(&self, &address).await
             {
-                report("load", &address, &error);
+                self.report("load", &error);
                 self.refuse_all(&unavailable());
                 continue;
             }
             let Phase::Ready(kind) = self.phase() else {
-                let message = "the use case was deleted";
-                self.refuse_all(&Refusal::new(Code::UseCaseNotFound, message));
-                self.set_phase(Phase::Cold);
+                self.take_leave().await;
                 continue;
             };
             match self.take() {
                 Next::Batch(group) => super::write::commit(&self, &kind, &address, now_ms, group).await,
-                Next::Alone { address, now_ms, command, reply } => {
-                    let answer = self.alone(&kind, &address, now_ms, command).await;
-                    // Whoever asked may have given up; the work is done all the same.
-                    let _ = reply.send(answer);
+                Next::Alone(waiting, command) => {
+                    let answer = self.alone(&kind, &waiting, command).await;
+                    waiting.answer(answer);
                 }
                 Next::Nothing => {}
             }
+            self.go_on_rebuilding().await;
         }
+    }
+
+    /// Counts a portion, if a rebuild is under way. False when there is nothing to do, or it failed: then the next request, or
+    /// the next check, tries again.
+    async fn go_on_rebuilding(&self) -> bool {
+        let Phase::Ready(kind) = self.phase() else { return false };
+        match rebuild::go_on(self, &kind).await {
+            Ok(more) => more,
+            Err(error) => {
+                self.report("rebuild", &error);
+                self.set_phase(Phase::Cold);
+                false
+            }
+        }
+    }
+
+    /// The type was deleted: nothing of it stays here. Whoever waits is told so.
+    async fn take_leave(&self) {
+        let erased = self.store.erase().await;
+        if let Err(error) = &erased {
+            self.report("erase", &Trouble::Store(error.clone()));
+        }
+        let waiting = std::mem::take(&mut *self.queue.borrow_mut());
+        for one in waiting {
+            let reply = match (&one.work, &erased) {
+                (Work::Alone(Command::Erase), Ok(())) => Ok("null".to_owned()),
+                (Work::Alone(Command::Erase), Err(_)) => Err(unavailable()),
+                _ => Err(Refusal::new(Code::UseCaseNotFound, "the use case was deleted")),
+            };
+            one.answer(reply);
+        }
+        self.set_phase(Phase::Cold);
     }
 
     /// The commands of the next batch, or the next command that goes alone.
@@ -249,10 +323,9 @@ impl Core {
         if !group.is_empty() {
             return Next::Batch(group);
         }
-        match queue.pop_front() {
-            Some(Waiting { address, now_ms, work: Work::Alone(command), reply, .. }) => {
-                Next::Alone { address, now_ms, command, reply }
-            }
+        let Some(mut waiting) = queue.pop_front() else { return Next::Nothing };
+        match std::mem::replace(&mut waiting.work, Work::Taken) {
+            Work::Alone(command) => Next::Alone(Box::new(waiting), command),
             _ => Next::Nothing,
         }
     }
@@ -272,44 +345,76 @@ impl Core {
         }
     }
 
-    async fn alone(&self, kind: &Rc<TypeState>, address: &Address, now_ms: i64, command: Command) -> Reply {
+    async fn alone(&self, kind: &Rc<TypeState>, waiting: &Waiting, command: Command) -> Reply {
+        let Waiting { address, now_ms, request_id, .. } = waiting;
         match command {
-            Command::Read(ask) => self.read(kind, &ask, now_ms).await,
+            Command::Read(ask) => self.read(kind, &ask, *now_ms, request_id).await,
             Command::Reconcile(reconcile) => match check::reconcile(self, kind, &reconcile).await {
                 Ok(report) => Ok(json_of(&report)),
                 Err(error) => {
-                    report("reconcile", address, &error);
+                    self.report("reconcile", &error);
                     self.set_phase(Phase::Cold);
                     Err(unavailable())
                 }
             },
-            other => super::definitions::carry_out(self, kind, address, now_ms, other).await,
+            Command::Rebuild { begin } => match rebuild::carry_out(self, kind, begin).await {
+                Ok(report) => Ok(json_of(&report)),
+                Err(error) => {
+                    self.report("rebuild", &error);
+                    self.set_phase(Phase::Cold);
+                    Err(unavailable())
+                }
+            },
+            // Asked for after the purge of a deleted type only.
+            Command::Erase => Err(Refusal::new(Code::UnexpectedError, "the use case is not deleted")),
+            other => super::definitions::carry_out(self, kind, address, *now_ms, other).await,
         }
     }
 
+    /// Of the command that the loop works on.
+    pub fn request_id(&self) -> String {
+        self.working_for.borrow().1.clone()
+    }
+
+    /// Logs what went wrong, once, where it was noticed.
+    pub fn report(&self, doing: &str, error: &Trouble) {
+        self.note_unreadable(error);
+        let (type_no, request_id) = self.working_for.borrow().clone();
+        log_trouble(doing, type_no, &request_id, error);
+    }
+
     /// Answers what changes nothing.
-    pub async fn read(&self, kind: &TypeState, ask: &Ask, now_ms: i64) -> Reply {
+    pub async fn read(&self, kind: &TypeState, ask: &Ask, now_ms: i64, request_id: &str) -> Reply {
         let failure = match reader::read(self, kind, ask, now_ms).await {
             Ok(json) => return Ok(json),
             Err(failure) => failure,
         };
         Err(match failure {
             Failure::Refused(refusal) => refusal,
+            Failure::Trouble(Trouble::Store(StoreError::Rebuilding)) => Refusal::new(
+                Code::Unavailable,
+                "the aggregates of this use case are being counted again, the latest first; a shorter range may be there \
+                 already, try again shortly",
+            ),
             Failure::Trouble(trouble) => {
-                let cause = trouble.describe();
-                worker::console_error!(
-                    "{}",
-                    serde_json::json!({"level": "error", "event": "read_failed", "type_no": kind.type_no, "cause": cause})
-                );
+                log_trouble("read", kind.type_no, request_id, &trouble);
+                self.note_unreadable(&trouble);
                 unavailable()
             }
         })
+    }
+
+    /// What can't be read is as good as lost: the next turn of the loop counts everything again.
+    fn note_unreadable(&self, trouble: &Trouble) {
+        if matches!(trouble, Trouble::Store(StoreError::Unreadable(_))) {
+            self.unreadable.set(true);
+        }
     }
 }
 
 enum Next {
     Batch(Vec<Waiting>),
-    Alone { address: Address, now_ms: i64, command: Command, reply: oneshot::Sender<Reply> },
+    Alone(Box<Waiting>, Command),
     Nothing,
 }
 
@@ -344,7 +449,7 @@ impl Trouble {
     fn describe(&self) -> String {
         match self {
             Self::Storage(error) => format!("{error:?}"),
-            Self::Store(error) => format!("object storage: {}", error.0),
+            Self::Store(error) => format!("object storage: {error:?}"),
         }
     }
 }
@@ -368,13 +473,11 @@ pub fn unavailable() -> Refusal {
     )
 }
 
-/// Logs what went wrong, once, where it was noticed.
-pub fn report(doing: &str, address: &Address, error: &Trouble) {
-    let cause = error.describe();
+fn log_trouble(doing: &str, type_no: i64, request_id: &str, error: &Trouble) {
     worker::console_error!(
         "{}",
         serde_json::json!({"level": "error", "event": "aggregator_trouble", "doing": doing,
-            "type_no": address.type_no, "cause": cause})
+            "request_id": request_id, "type_no": type_no, "cause": error.describe()})
     );
 }
 

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use super::analysis::no_such_event;
 use super::cells::{Changes, Group};
-use super::core::{Core, Failure, Phase, Trouble, report, unavailable};
+use super::core::{Core, Failure, Phase, Trouble, unavailable};
 use super::plan::{find_kpi, not_found};
 use super::protocol::{
     Address, Ask, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewEvent, NewKpi, Reply,
@@ -60,7 +60,7 @@ pub async fn carry_out(
     done.map_err(|failure| match failure {
         Failure::Refused(refusal) => refusal,
         Failure::Trouble(trouble) => {
-            report("carry a command out", address, &trouble);
+            core.report("carry a command out", &trouble);
             core.set_phase(Phase::Cold);
             unavailable()
         }
@@ -261,7 +261,9 @@ impl Alone<'_> {
             ..Touched::default()
         };
         let kpis = self
-            .commit_definition(&touched, |_| instances::delete(type_no, found.instance_no, &found.properties))
+            .commit_definition(&touched, |_| {
+                instances::delete(type_no, found.instance_no, use_case_id, &found.properties)
+            })
             .await?;
         self.advance(kpis, changes).await?;
         Ok(json_of(&InstanceAnswer {
@@ -344,14 +346,17 @@ impl Alone<'_> {
     async fn answer_event(&self, event_id: &str) -> Done {
         let Phase::Ready(kind) = self.core.phase() else { return Err(unavailable().into()) };
         let ask = Ask::Event { event_id: event_id.to_owned() };
-        Ok(self.core.read(&kind, &ask, self.now_ms).await?)
+        Ok(self.core.read(&kind, &ask, self.now_ms, &self.core.request_id()).await?)
     }
 
     async fn delete_type(&self) -> Done {
         self.commit_definition(&Touched::default(), |id| definitions::delete_type(id.type_no, self.now_ms))
             .await?;
-        self.core.store.clear(self.core.position.get().epoch)?;
         self.core.set_phase(Phase::Gone);
+        // What is left undone here is done by the purge.
+        if let Err(error) = self.core.store.erase().await {
+            self.core.report("erase", &Trouble::Store(error));
+        }
         Ok("null".to_owned())
     }
 
@@ -379,7 +384,7 @@ impl Alone<'_> {
                 }
                 Err(error) => error,
             };
-            report("commit a definition", self.address, &Trouble::Storage(error));
+            self.core.report("commit a definition", &Trouble::Storage(error));
             match recovery::resolve(self.core, self.address, id).await? {
                 recovery::Resolved::TookEffect => return Ok(None),
                 // A type that is gone after its own deletion: that took effect.

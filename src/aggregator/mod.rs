@@ -11,5 +11,6 @@ pub mod definitions;
 pub mod plan;
 pub mod protocol;
 pub mod reader;
+mod rebuild;
 pub mod recovery;
 pub mod write;

@@ -23,6 +23,8 @@ pub struct Address {
 pub struct Call {
     pub address: Address,
     pub now_ms: i64,
+    /// Whose doing it is, for the log.
+    pub request_id: String,
     pub command: Command,
 }
 
@@ -56,6 +58,11 @@ pub enum Command {
     Read(Ask),
     /// Recounts one portion and repairs what differs. Answers `ReconcileReport`.
     Reconcile(Reconcile),
+    /// Counts one portion of everything again, whatever the cells hold. Answers `RebuildReport`. With `begin`, a rebuild begins unless
+    /// one is under way.
+    Rebuild { begin: bool },
+    /// Removes what the object of a deleted type still holds. Answers `null`.
+    Erase,
 }
 
 /// Stands for a version header that is no number.
@@ -333,6 +340,13 @@ pub struct Reconcile {
     pub touched_only: bool,
     /// Where the last portion ended.
     pub from_slot: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RebuildReport {
+    pub complete: bool,
+    /// From then on everything is counted again; `null` before the first portion, and when all is done.
+    pub counted_from: Option<String>,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

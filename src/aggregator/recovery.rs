@@ -4,19 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::cells::{Changes, Group, Place, Watermark, day_and_slot};
+use super::cells::{Changes, Group, Place, StoreError, Watermark, day_and_slot};
 use super::core::{Core, Phase, Position, Trouble};
 use super::protocol::Address;
+use super::rebuild;
 use crate::domain::calendar::{slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
 use crate::domain::kpi::Kpi;
-use crate::domain::segments::{ALL, Registry, VALUES_PER_KEY_MAX};
+use crate::domain::segments::{ALL, Registry};
 use crate::storage::recount::{self, InstanceSeen, Pairs, Span, Tracked};
 use crate::storage::writer::{BatchId, Touched, TypeState, WriterState, take_over};
-
-/// Property keys that a rebuild looks at, to choose those that it tracks.
-const KEYS_READ_MAX: usize = 200;
 
 /// Becomes the only writer and makes the cells agree with D1. After this the phase is `Ready` or `Gone`.
 ///
@@ -51,26 +49,53 @@ pub async fn resolve(core: &Core, address: &Address, id: BatchId) -> Result<Reso
 }
 
 async fn take_over_as(core: &Core, address: &Address) -> Result<Option<WriterState>, Trouble> {
-    core.store.prepare()?;
     let Some(kind) = take_over(&core.database, address.type_no, &address.object_name).await? else {
         core.set_phase(Phase::Gone);
         return Ok(None);
     };
     let kind = Rc::new(kind);
     let writer = kind.writer.clone();
-    let mark = core.store.watermark()?;
-    core.set_registry(core.store.registry()?);
     core.rebuilding.set(true);
-    match need(mark, &writer) {
-        Need::Nothing => {}
-        Need::Recount => recount_touched(core, &kind, &writer.touched).await?,
-        Need::Rebuild => rebuild(core, &kind).await?,
-    }
+    let made_right = make_right(core, &kind).await;
     core.rebuilding.set(false);
-    core.store.set_watermark(Watermark { epoch: writer.epoch, batch_no: writer.batch_no })?;
+    made_right?;
     core.position.set(Position { epoch: writer.epoch, batch_no: writer.batch_no, next_seq: writer.next_seq });
     core.set_phase(Phase::Ready(kind));
     Ok(Some(writer))
+}
+
+/// Makes the cells agree with D1, or begins to count everything again; then sets the watermark.
+async fn make_right(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
+    let writer = &kind.writer;
+    core.store.prepare()?;
+    let mark = Watermark { epoch: writer.epoch, batch_no: writer.batch_no };
+    match catch_up(core, kind).await {
+        Ok(Need::Rebuild) => {}
+        Ok(_) => {
+            core.store.set_watermark(mark)?;
+            return rebuild::go_on_at_once(core, kind).await;
+        }
+        Err(Trouble::Store(StoreError::Unreadable(cause))) => {
+            core.report("read the cells", &Trouble::Store(StoreError::Unreadable(cause)));
+        }
+        Err(trouble) => return Err(trouble),
+    }
+    rebuild::begin_anew(core, kind, mark).await?;
+    rebuild::go_on_at_once(core, kind).await
+}
+
+/// Takes the last batch in if it is missing. Answers what was needed; a rebuild is not done here.
+async fn catch_up(core: &Core, kind: &TypeState) -> Result<Need, Trouble> {
+    if core.unreadable.take() {
+        return Ok(Need::Rebuild);
+    }
+    let mark = core.store.watermark()?;
+    core.set_registry(core.store.registry()?);
+    let need = need(mark, &kind.writer);
+    if need == Need::Recount {
+        recount_touched(core, kind, &kind.writer.touched).await?;
+    }
+    Ok(need)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -134,7 +159,7 @@ async fn recount_touched(core: &Core, kind: &TypeState, touched: &Touched) -> Re
 /// Puts counted cells in the place of what some slots of a day hold, in every group that has or had any. Written day by day: all
 /// groups of many days at once may be more than an object can hold, and the watermark, which comes last, tells whether it was
 /// finished.
-fn put_counted_scores(
+pub fn put_counted_scores(
     core: &Core,
     registry: &Registry,
     kpi: &Kpi,
@@ -159,7 +184,7 @@ fn put_counted_scores(
     Ok(())
 }
 
-fn put_counted_instances(
+pub fn put_counted_instances(
     core: &Core,
     registry: &Registry,
     day: i64,
@@ -191,21 +216,6 @@ pub fn by_day(slots: &BTreeSet<i64>) -> BTreeMap<i64, Vec<i64>> {
         days.entry(day_and_slot(*slot).0).or_default().push(*slot);
     }
     days
-}
-
-/// Counts everything again.
-async fn rebuild(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
-    core.store.clear(kind.writer.epoch)?;
-    let all =
-        recount::properties(&core.database, kind.type_no, KEYS_READ_MAX, VALUES_PER_KEY_MAX + 1).await?;
-    let registry = Registry::choose(all);
-    core.store.put_registry(&registry)?;
-    core.set_registry(registry);
-    rebuild_instances(core, kind).await?;
-    for kpi in &kind.kpis {
-        rebuild_kpi(core, kind, kpi).await?;
-    }
-    Ok(())
 }
 
 /// Makes all cells of a KPI anew, in pages of its scores in the order of time.
@@ -340,6 +350,9 @@ pub type CountedScores = BTreeMap<(i64, i64, Group), Cell>;
 /// Counted cells of instances by slot and group.
 pub type CountedInstances = BTreeMap<(i64, Group), InstanceCell>;
 
+/// Slots `[from, to)`.
+pub type Run = (i64, i64);
+
 /// Counts the scores of KPIs in these slots of each. All in one call, unless there are many.
 pub async fn count_scores(
     core: &Core,
@@ -347,18 +360,30 @@ pub async fn count_scores(
     registry: &Registry,
     wanted: &BTreeMap<i64, BTreeSet<i64>>,
 ) -> Result<CountedScores, Trouble> {
+    let of_kpi = |(kpi_no, slots): (&i64, &BTreeSet<i64>)| {
+        let kpi_no = *kpi_no;
+        runs(slots).into_iter().map(move |run| (kpi_no, run))
+    };
+    let runs: Vec<(i64, Run)> = wanted.iter().flat_map(of_kpi).collect();
+    count_score_runs(core, kind, registry, &runs).await
+}
+
+/// The same for runs of slots, each of a KPI.
+pub async fn count_score_runs(
+    core: &Core,
+    kind: &TypeState,
+    registry: &Registry,
+    runs: &[(i64, Run)],
+) -> Result<CountedScores, Trouble> {
     let mut counted = CountedScores::new();
     let tracked = tracked(registry);
-    let span = |kpi_no: i64, (from, to): (i64, i64)| Span {
-        kpi_no,
-        from_ms: slot_start_ms(from),
-        to_ms: slot_start_ms(to),
+    let span = |(kpi_no, (from, to)): &(i64, Run)| Span {
+        kpi_no: *kpi_no,
+        from_ms: slot_start_ms(*from),
+        to_ms: slot_start_ms(*to),
         after: -1,
     };
-    let mut spans: Vec<Span> = wanted
-        .iter()
-        .flat_map(|(kpi_no, slots)| runs(slots).into_iter().map(move |run| span(*kpi_no, run)))
-        .collect();
+    let mut spans: Vec<Span> = runs.iter().map(span).collect();
     while !spans.is_empty() {
         let pages = recount::scores(&core.database, kind.type_no, &spans, &tracked).await?;
         let asked = std::mem::take(&mut spans);
@@ -382,10 +407,19 @@ pub async fn count_instances(
     registry: &Registry,
     slots: &BTreeSet<i64>,
 ) -> Result<CountedInstances, Trouble> {
+    count_instance_runs(core, kind, registry, &runs(slots)).await
+}
+
+/// The same for runs of slots.
+pub async fn count_instance_runs(
+    core: &Core,
+    kind: &TypeState,
+    registry: &Registry,
+    runs: &[Run],
+) -> Result<CountedInstances, Trouble> {
     let mut counted = CountedInstances::new();
     let first = recount::first_number;
-    let mut ranges: Vec<(i64, i64)> =
-        runs(slots).into_iter().map(|(from, to)| (first(from), first(to))).collect();
+    let mut ranges: Vec<(i64, i64)> = runs.iter().map(|(from, to)| (first(*from), first(*to))).collect();
     while !ranges.is_empty() {
         let pages = instances_pages(core, kind, registry, &ranges).await?;
         ranges.clear();
@@ -414,9 +448,9 @@ async fn instances_pages(
     Ok(recount::instances(&core.database, kind.type_no, ranges, &live, &tracked(registry)).await?)
 }
 
-/// Slots as runs `[from, to)`.
-fn runs(slots: &BTreeSet<i64>) -> Vec<(i64, i64)> {
-    let mut runs: Vec<(i64, i64)> = Vec::new();
+/// Slots as runs.
+fn runs(slots: &BTreeSet<i64>) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
     for slot in slots {
         match runs.last_mut() {
             Some((_, to)) if *to == *slot => *to += 1,

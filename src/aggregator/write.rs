@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::cells::{Changes, Group, Watermark};
-use super::core::{Core, Phase, Trouble, Waiting, Work, report, unavailable};
+use super::core::{Core, Phase, Trouble, Waiting, Work, unavailable};
 use super::plan::{Batchable, Fate, Plan, Presence, presence, settle};
 use super::protocol::Address;
 use super::recovery;
@@ -33,7 +33,7 @@ pub async fn commit(core: &Core, kind: &Rc<TypeState>, address: &Address, now_ms
     let known = match know(core, kind, now_ms, &group).await {
         Ok(known) => known,
         Err(error) => {
-            report("look up", address, &Trouble::Storage(error));
+            core.report("look up", &Trouble::Storage(error));
             return refuse(group);
         }
     };
@@ -70,11 +70,11 @@ pub async fn commit(core: &Core, kind: &Rc<TypeState>, address: &Address, now_ms
             };
             // (5)
             if let Err(error) = take_in(core, kind, &batch, &before).await {
-                report("take a batch in", address, &error);
+                core.report("take a batch in", &error);
                 core.set_phase(Phase::Cold);
                 // The scores are in D1: taking over recounts what this batch touched.
                 if let Err(error) = recovery::load(core, address).await {
-                    report("recover", address, &error);
+                    core.report("recover", &error);
                     return refuse(fates.into_iter().map(|(waiting, _)| waiting).collect());
                 }
             }
@@ -133,13 +133,13 @@ async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, bat
             Ok(before) => return Outcome::Found(before),
             Err(error) => error,
         };
-        report("commit a batch", address, &Trouble::Storage(error));
+        core.report("commit a batch", &Trouble::Storage(error));
         match recovery::resolve(core, address, id).await {
             Ok(recovery::Resolved::TookEffect) => return where_now(core, kind, &batch.instances).await,
             Ok(recovery::Resolved::DidNot) => {}
             Ok(recovery::Resolved::Overtaken | recovery::Resolved::Gone) => return Outcome::Failed,
             Err(error) => {
-                report("resolve a batch", address, &error);
+                core.report("resolve a batch", &error);
                 return Outcome::Failed;
             }
         }

@@ -3,18 +3,18 @@
 use serde::Serialize;
 
 use super::answer::{Answer, List};
-use super::auth::{self, Role};
+use super::auth::{self, KEY_PREFIX, Role};
 use super::body::invalid;
 use super::query::{cut, encode_cursor};
 use super::{Context, new_id, storage_failed};
 use crate::config::PAGE_ITEMS_MAX;
-use crate::domain::calendar::{format_timestamp, parse_timestamp};
+use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, parse_timestamp, slot_start_ms};
 use crate::domain::names::ApplicationId;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::accounts::{self as store, ApiKey, Application};
 
-/// What a key begins with, so that secret scanners know one when they see it.
-const KEY_PREFIX: &str = "ekpi_";
+/// The application that `ROOT_API_KEY` is admin of.
+const DEFAULT_APPLICATION_ID: &str = "default";
 
 #[derive(Serialize)]
 struct KeyShown {
@@ -27,6 +27,8 @@ struct KeyShown {
     created_timestamp: String,
     expires_timestamp: Option<String>,
     revoked_timestamp: Option<String>,
+    /// The day on which it was last used, UTC.
+    last_used: Option<String>,
     request_id: String,
 }
 
@@ -40,6 +42,7 @@ impl KeyShown {
             created_timestamp: format_timestamp(key.created_ms),
             expires_timestamp: key.expires_ms.map(format_timestamp),
             revoked_timestamp: key.revoked_ms.map(format_timestamp),
+            last_used: key.last_used_day.map(date_of),
             request_id: request_id.to_owned(),
         }
     }
@@ -84,11 +87,19 @@ async fn make_key(
         created_ms: context.now_ms,
         expires_ms,
         revoked_ms: None,
+        last_used_day: None,
     };
     store::insert_key(&context.database, application_no, &auth::hash(&secret), &key)
         .await
         .map_err(storage_failed)?;
     Ok(KeyShown::new(key, Some(secret), &context.request_id))
+}
+
+/// A day since the Unix epoch as a date.
+fn date_of(day: i64) -> String {
+    let mut text = format_timestamp(slot_start_ms(day * SLOTS_PER_DAY));
+    text.truncate("2026-11-24".len());
+    text
 }
 
 /// 256 bits of randomness, in hexadecimal.
@@ -160,6 +171,23 @@ pub async fn create_application(context: &Context<'_>) -> Result<Answer, Refusal
         .ok_or_else(|| invalid(format!("application_id {} is taken", shown(id.as_str()))))?;
     let key = make_key(context, made.application_no, "first admin key", Role::Admin, None).await?;
     Ok(Answer::of(&ApplicationShown::new(made, Some(key), &context.request_id)))
+}
+
+/// Deletes an application with everything in it: its keys are void and its id is free at once; the data go in portions, with the
+/// next runs of the scheduled jobs.
+pub async fn delete_application(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let id = context.parameters.application_id.clone().unwrap_or_default();
+    if id == DEFAULT_APPLICATION_ID {
+        return Err(invalid(format!(
+            "the application '{DEFAULT_APPLICATION_ID}' belongs to the root key and can't be deleted; delete its use cases"
+        )));
+    }
+    let deleted = store::delete_application(&context.database, &id, context.now_ms)
+        .await
+        .map_err(storage_failed)?
+        .ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no application {}", shown(&id))))?;
+    auth::forget_all();
+    Ok(Answer::of(&ApplicationShown::new(deleted, None, &context.request_id)))
 }
 
 pub async fn list_applications(context: &Context<'_>) -> Result<Answer, Refusal> {

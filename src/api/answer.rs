@@ -4,6 +4,8 @@ use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
 use worker::{Headers, Response, ResponseBuilder};
 
+use super::exposure::Exposure;
+use crate::config::RATE_LIMIT_RETRY_S;
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::writer::json_of;
 
@@ -108,8 +110,22 @@ struct Envelope<'a> {
     xproxy_error: &'a Refusal,
 }
 
+/// Status and headers of the answer to a browser's preflight: there is no body.
+pub fn respond_to_preflight(exposure: &Exposure, request_id: &str) -> worker::Result<Response> {
+    let headers = Headers::new();
+    headers.set("x-request-id", request_id)?;
+    exposure.write(&headers)?;
+    exposure.write_preflight(&headers)?;
+    Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
+}
+
 /// The HTTP response.
-pub fn respond(answer: Result<Answer, Refusal>, request_id: &str, method: &str) -> worker::Result<Response> {
+pub fn respond(
+    answer: Result<Answer, Refusal>,
+    exposure: &Exposure,
+    request_id: &str,
+    method: &str,
+) -> worker::Result<Response> {
     let headers = Headers::new();
     headers.set("x-request-id", request_id)?;
     headers.set("cache-control", "no-store")?;
@@ -120,7 +136,8 @@ pub fn respond(answer: Result<Answer, Refusal>, request_id: &str, method: &str) 
             match status {
                 // The SDKs would retry a 409 and anything from 500 on; these stay as they are.
                 400..=428 | 501 => headers.set("x-should-retry", "false")?,
-                429 | 503 => headers.set("retry-after", "1")?,
+                429 => headers.set("retry-after", &RATE_LIMIT_RETRY_S.to_string())?,
+                503 => headers.set("retry-after", "1")?,
                 _ => {}
             }
             let envelope =
@@ -131,6 +148,7 @@ pub fn respond(answer: Result<Answer, Refusal>, request_id: &str, method: &str) 
     if answer.status != 204 {
         headers.set("content-type", answer.media_type)?;
     }
+    exposure.write(&headers)?;
     if let Some(name) = answer.file_name {
         headers.set("content-disposition", &format!("attachment; filename=\"{name}\""))?;
     }

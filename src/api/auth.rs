@@ -1,20 +1,28 @@
 //! Who is calling. A key is looked up by its SHA-256; what was found is trusted for a short while, so that a request costs no
-//! D1 read. A revoked key therefore works on for at most `KEY_CACHE_MS`.
+//! D1 read. A revoked key therefore works on for at most `KEY_CACHE_MS`. Once a day the look-up notes that the key was used.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use worker::{Env, Headers};
 
 use super::routes::Access;
-use super::storage_failed;
+use super::{rates, storage_failed};
 use crate::config::{KEY_CACHE_MS, ROOT_API_KEY};
+use crate::domain::calendar::{SLOTS_PER_DAY, slot_of};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::{Database, accounts};
 
 /// The application `default`, whose admin is `ROOT_API_KEY`.
 const DEFAULT_APPLICATION: i64 = 1;
+
+/// What a key begins with, so that secret scanners know one when they see it.
+pub const KEY_PREFIX: &str = "ekpi_";
+
+/// Characters behind it: 256 bits in hexadecimal.
+const KEY_DIGITS: usize = 64;
 
 /// Keys an isolate remembers.
 const CACHED_KEYS_MAX: usize = 10_000;
@@ -50,12 +58,14 @@ impl Role {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Caller {
     pub application_no: i64,
     pub role: Role,
     /// Came with `ROOT_API_KEY`.
     pub root: bool,
+    /// Under this the key's requests are counted.
+    pub key_hash: Rc<str>,
     expires_ms: Option<i64>,
 }
 
@@ -85,11 +95,17 @@ pub fn presented_key(headers: &Headers) -> Option<String> {
     })
 }
 
-/// Whose key it is. The same answer for a missing, an unknown, a revoked and an expired key.
+/// The address that a request comes from, as the platform tells it.
+pub fn address(headers: &Headers) -> String {
+    headers.get("cf-connecting-ip").ok().flatten().unwrap_or_default()
+}
+
+/// Whose key it is. The same answer for a missing, an unknown, a revoked and an expired key; `rate_limited` for an address that
+/// tries too many.
 pub async fn authenticate(
     env: &Env,
     database: &Database,
-    key: Option<&str>,
+    headers: &Headers,
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
     let refused = || {
@@ -98,31 +114,58 @@ pub async fn authenticate(
             "a valid API key is required, in the header xProxy-api-key or as Authorization: Bearer",
         )
     };
-    let key = key.filter(|key| !key.is_empty()).ok_or_else(refused)?;
-    let hash = hash(key);
+    let key = presented_key(headers).ok_or_else(refused)?;
+    let hash = hash(&key);
     if is_root(env, &hash) {
         let (application_no, role) = (DEFAULT_APPLICATION, Role::Admin);
-        return Ok(Caller { application_no, role, root: true, expires_ms: None });
+        return Ok(Caller { application_no, role, root: true, key_hash: hash.into(), expires_ms: None });
+    }
+    // What can't be a key costs no look-up.
+    if !is_well_formed(&key) {
+        return Err(refused());
     }
     let valid = |caller: &Caller| caller.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
-    let cached = CACHE.with_borrow(|cache| cache.get(&hash).copied());
+    let cached = CACHE.with_borrow(|cache| cache.get(&hash).cloned());
     if let Some((caller, _)) = cached.filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS) {
         return if valid(&caller) { Ok(caller) } else { Err(refused()) };
     }
+    let address = address(headers);
+    rates::check_address(&address, now_ms)?;
     let found = accounts::find_key(database, &hash).await.map_err(storage_failed)?;
-    let Some((application_no, role, expires_ms)) = found else {
+    let Some(found) = found.filter(|found| is_same(&found.key_hash, &hash)) else {
         forget(&hash);
+        rates::charge_unknown(env, &address, now_ms).await;
         return Err(refused());
     };
-    let role = Role::parse(&role).ok_or_else(refused)?;
-    let caller = Caller { application_no, role, root: false, expires_ms };
+    let role = Role::parse(&found.role).ok_or_else(refused)?;
+    let caller = Caller {
+        application_no: found.application_no,
+        role,
+        root: false,
+        key_hash: hash.as_str().into(),
+        expires_ms: found.expires_ms,
+    };
+    if !valid(&caller) {
+        return Err(refused());
+    }
+    let today = slot_of(now_ms).div_euclid(SLOTS_PER_DAY);
+    if found.last_used_day.is_none_or(|day| day < today) {
+        // Not worth failing a request for.
+        let _ = accounts::note_use(database, &hash, today).await;
+    }
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= CACHED_KEYS_MAX {
             cache.clear();
         }
-        cache.insert(hash, (caller, now_ms));
+        cache.insert(hash, (caller.clone(), now_ms));
     });
-    if valid(&caller) { Ok(caller) } else { Err(refused()) }
+    Ok(caller)
+}
+
+fn is_well_formed(key: &str) -> bool {
+    key.strip_prefix(KEY_PREFIX).is_some_and(|digits| {
+        digits.len() == KEY_DIGITS && digits.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    })
 }
 
 /// Forgets all keys: one of them was revoked here.
@@ -143,7 +186,34 @@ pub fn hash(text: &str) -> String {
 fn is_root(env: &Env, presented: &str) -> bool {
     let Ok(root) = env.secret(ROOT_API_KEY) else { return false };
     let root = root.to_string();
-    let expected = hash(&root);
+    !root.is_empty() && is_same(&hash(&root), presented)
+}
+
+/// Compares two hashes in a time that does not tell where they differ.
+fn is_same(expected: &str, presented: &str) -> bool {
     let difference = expected.bytes().zip(presented.bytes()).fold(0, |acc, (a, b)| acc | (a ^ b));
-    !root.is_empty() && difference == 0 && expected.len() == presented.len()
+    difference == 0 && expected.len() == presented.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_service_could_have_given_out_is_looked_up() {
+        let good = format!("{KEY_PREFIX}{}", "0123456789abcdef".repeat(4));
+        assert!(is_well_formed(&good));
+        for bad in ["", "ekpi_", &good[1..], &good[..68], &good.to_uppercase(), &format!("{good}0")] {
+            assert!(!is_well_formed(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn hashes_are_compared_whole() {
+        assert_eq!(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        assert!(is_same(&hash("a"), &hash("a")));
+        for other in [hash("b"), hash("a")[1..].to_owned(), String::new(), format!("{}0", hash("a"))] {
+            assert!(!is_same(&hash("a"), &other), "{other}");
+        }
+    }
 }

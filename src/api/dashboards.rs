@@ -1,4 +1,4 @@
-//! `/api/v1/dashboard`: figures straight from the running aggregates; and the check of the aggregates against D1.
+//! `/api/v1/dashboard`: figures straight from the running aggregates.
 
 use futures_util::future::join_all;
 use serde::{Deserialize, Serialize};
@@ -9,15 +9,12 @@ use super::csv;
 use super::query::{cut, invalid_filter as invalid};
 use super::types::address_of;
 use super::{Context, storage_failed};
-use crate::aggregator::protocol::{Ask, Command, Difference, PropertyKey, Query, Reconcile, ReconcileReport};
+use crate::aggregator::protocol::{Ask, Command, PropertyKey, Query};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
 use crate::domain::calendar::{Granularity, Range, format_timestamp};
 use crate::domain::dashboard::{Filters, RangeShown};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
-
-/// Portions that one request checks at most; the answer says where to go on.
-const PORTIONS_MAX: usize = 400;
 
 pub async fn one(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
@@ -189,81 +186,4 @@ pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
         kpis: asked.all("kpi").map(str::to_owned).collect(),
         properties: asked.property_filters()?,
     })
-}
-
-#[derive(Serialize)]
-struct Reconciled {
-    checked: u64,
-    repaired: u64,
-    differences: Vec<Difference>,
-    /// Where to go on; absent when everything was checked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cursor: Option<String>,
-    request_id: String,
-}
-
-/// Recounts everything (of one type, or of all) from D1 and repairs what differs.
-pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let (mut after, mut from_slot) = match context.query.cursor("reconcile", true)? {
-        None => (None, None),
-        Some(place) => {
-            let mut parts = place.split('/').map(|part| part.parse::<i64>().ok());
-            (parts.next().flatten(), parts.next().flatten())
-        }
-    };
-    let mut total = Reconciled {
-        checked: 0,
-        repaired: 0,
-        differences: Vec::new(),
-        cursor: None,
-        request_id: context.request_id.clone(),
-    };
-    let named = context.query.get("use_case_name");
-    if let Some(name) = named {
-        let name = super::types::parse_use_case_name(name)?;
-        // Says that it does not exist rather than that all is well.
-        context
-            .command(
-                name.as_str(),
-                Command::Reconcile(Reconcile { touched_only: true, from_slot: Some(i64::MAX >> 11) }),
-            )
-            .await?;
-    }
-    let mut portions = 0;
-    loop {
-        let page = crate::storage::definitions::Page { after, ascending: true, limit: 1 };
-        let mut kinds = list_types(&context.database, context.caller.application_no, named, page)
-            .await
-            .map_err(storage_failed)?;
-        if kinds.is_empty() {
-            break;
-        }
-        let kind = kinds.remove(0);
-        loop {
-            let ask = Command::Reconcile(Reconcile { touched_only: false, from_slot });
-            let reply = match context.command(&kind.name, ask).await {
-                // Deleted since it was listed.
-                Err(refusal) if refusal.code == Code::UseCaseNotFound => break,
-                reply => reply?,
-            };
-            let report: ReconcileReport = serde_json::from_str(&reply)
-                .map_err(|_| Refusal::new(Code::UnexpectedError, "a report can't be read"))?;
-            total.checked += report.checked;
-            total.repaired += report.repaired;
-            total.differences.extend(report.differences);
-            portions += 1;
-            from_slot = report.next_slot;
-            if from_slot.is_none() {
-                break;
-            }
-            if portions >= PORTIONS_MAX {
-                let place = format!("{}/{}", after.unwrap_or(-1), from_slot.unwrap_or(0));
-                total.cursor = Some(super::query::encode_cursor("reconcile", true, &place));
-                return Ok(Answer::of(&total));
-            }
-        }
-        after = Some(kind.type_no);
-        from_slot = None;
-    }
-    Ok(Answer::of(&total))
 }

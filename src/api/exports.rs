@@ -97,7 +97,7 @@ async fn prepare(context: &Context<'_>, kind: &UseCaseType) -> Result<Export, Re
     let database = context
         .env
         .d1(DATABASE_BINDING)
-        .map(Database::new)
+        .map(|d1| Database::counted(d1, context.database.calls()))
         .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
     Ok(Export {
         database,

@@ -33,7 +33,7 @@ pub async fn write(context: &Context<'_>) -> Result<Answer, Refusal> {
 
 /// 1. The type must exist, and the table must have its columns: 404, 400, and nothing is stored.
 /// 2. All rows are read once, for the earliest timestamp of each instance: no portion sees the whole request.
-/// 3. They are sent portion by portion: 503 if one can't be stored, saying how much was before.
+/// 3. They are sent portion by portion: 429 or 503 if one can't be stored, saying how much was before.
 async fn import(context: &Context<'_>, format: Format) -> Result<Answer, Refusal> {
     // (1)
     let name = context.use_case_type().await?.name;
@@ -101,6 +101,7 @@ async fn send(
     outcome: &mut Outcome,
 ) -> Result<(), Refusal> {
     let sent = portion.items.len();
+    context.charge_items(sent).await.map_err(|refusal| outcome.interrupted(refusal))?;
     let command = WriteScores { items: portion.items, may_create: true, version };
     let reply = context
         .command(name, Command::WriteScores(command))

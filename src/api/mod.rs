@@ -2,6 +2,8 @@
 //! into a response (`answer`). Nothing here writes scores or aggregates; that is the object's work.
 
 mod accounts;
+mod admin;
+mod admission;
 mod analysis;
 mod answer;
 mod auth;
@@ -11,17 +13,22 @@ mod dashboards;
 mod definitions;
 mod events;
 mod exports;
+mod exposure;
 mod imports;
 mod instances;
 mod kpis;
 mod query;
+mod rates;
 mod routes;
 mod scores;
 mod table;
 mod types;
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use uuid::Uuid;
-use worker::{Env, Request, Response};
+use worker::{Env, Method, Request, Response};
 
 use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING, IMPORT_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
@@ -29,6 +36,7 @@ use crate::storage::{Database, StorageError};
 use answer::Answer;
 use auth::Caller;
 use body::Body;
+use exposure::Exposure;
 use query::Query;
 use routes::{Access, Action, Found, Parameters};
 
@@ -45,6 +53,14 @@ pub struct Context<'a> {
     pub body: Body,
     pub idempotency_key: Option<String>,
     pub version: Option<String>,
+    pub cost: Cost,
+}
+
+/// What a request has cost so far.
+#[derive(Debug, Clone, Default)]
+pub struct Cost {
+    pub d1_calls: Rc<Cell<u32>>,
+    pub object_calls: Rc<Cell<u32>>,
 }
 
 /// Answers a request. Never fails: what goes wrong becomes an answer.
@@ -52,65 +68,101 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
     let started_ms = now_ms();
     let request_id = format!("req_{}", new_id());
     let method = request.method().to_string();
-    let url = request.url()?;
-    let found = routes::find(&method, url.path());
-    let pattern = found.as_ref().map_or("", |found| found.pattern);
-    let (application_no, answer) = match respond(&mut request, env, &request_id, found, started_ms).await {
-        Ok((application_no, answer)) => (application_no, Ok(answer)),
-        Err((application_no, refusal)) => (application_no, Err(refusal)),
-    };
-    let response = answer::respond(answer, &request_id, &method)?;
-    worker::console_log!(
-        "{}",
-        serde_json::json!({"level": "info", "event": "request", "request_id": request_id, "method": method,
-            "route": pattern, "application_no": application_no, "status": response.status_code(),
-            "duration_ms": now_ms() - started_ms})
-    );
+    let exposure = Exposure::of(&request, env);
+    if exposure.is_preflight(&request) {
+        return answer::respond_to_preflight(&exposure, &request_id);
+    }
+    let found = routes::find(&method, request.url()?.path());
+    let route = found.as_ref().map_or("", |found| found.pattern);
+    let mut work = Work { env, request_id, started_ms, application_no: None, cost: Cost::default() };
+    let answer = work.respond(&mut request, found).await;
+    let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
+    let response = answer::respond(answer, &exposure, &work.request_id, &method)?;
+    work.log(&method, route, response.status_code(), cause);
     Ok(response)
 }
 
-type Handled = Result<(Option<i64>, Answer), (Option<i64>, Refusal)>;
+/// A request under way.
+struct Work<'a> {
+    env: &'a Env,
+    request_id: String,
+    started_ms: i64,
+    /// Known once the caller is.
+    application_no: Option<i64>,
+    cost: Cost,
+}
 
-async fn respond(
-    request: &mut Request,
-    env: &Env,
-    request_id: &str,
-    found: Result<Found, Refusal>,
-    now_ms: i64,
-) -> Handled {
-    let nobody = |refusal: Refusal| (None, refusal);
-    if let Ok(Found { action: Action::Health, .. }) = &found {
-        return Ok((None, Answer::json(r#"{"status":"ok"}"#.to_owned())));
+impl Work<'_> {
+    /// 1. Is there room for one more: 503.
+    /// 2. Whose key it is: 401, 429.
+    /// 3. What it may do: 404, 405, 403.
+    /// 4. Whether the key has made too many requests: 429.
+    /// 5. The body: 400, 413.
+    /// 6. The handler.
+    async fn respond(
+        &mut self,
+        request: &mut Request,
+        found: Result<Found, Refusal>,
+    ) -> Result<Answer, Refusal> {
+        if let Ok(Found { action: Action::Health, .. }) = &found {
+            return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
+        }
+        // (1)
+        let header = |name: &str| request.headers().get(name).ok().flatten();
+        let content_type = header("content-type");
+        let limit = BodyLimit::of(&found, content_type.as_deref());
+        let announced = header("content-length").and_then(|length| length.parse().ok());
+        let expected = if request.inner().body().is_some() { limit.expected(announced) } else { 0 };
+        let _admitted = admission::admit(expected, self.started_ms)?;
+        // (2)
+        let database = self
+            .env
+            .d1(DATABASE_BINDING)
+            .map(|d1| Database::counted(d1, Rc::clone(&self.cost.d1_calls)))
+            .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
+        let caller = auth::authenticate(self.env, &database, request.headers(), self.started_ms).await?;
+        self.application_no = Some(caller.application_no);
+        // (3)
+        let Found { action, access, parameters, .. } = found?;
+        caller.check(access)?;
+        // (4)
+        rates::charge(self.env, &caller, 1).await?;
+        // (5)
+        let (idempotency_key, version) = (header("idempotency-key"), header("xproxy-usecase-version"));
+        let query =
+            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
+        let body = read_body(request, &limit, announced, content_type).await?;
+        // (6)
+        let context = Context {
+            env: self.env,
+            database,
+            now_ms: self.started_ms,
+            request_id: self.request_id.clone(),
+            caller,
+            action,
+            parameters,
+            query,
+            body,
+            idempotency_key,
+            version,
+            cost: self.cost.clone(),
+        };
+        run(&context, action).await
     }
-    let database = env
-        .d1(DATABASE_BINDING)
-        .map(Database::new)
-        .map_err(|_| nobody(Refusal::new(Code::Unavailable, "the database is not bound")))?;
-    let key = auth::presented_key(request.headers());
-    let caller = auth::authenticate(env, &database, key.as_deref(), now_ms).await.map_err(nobody)?;
-    let application_no = Some(caller.application_no);
-    let somebody = |refusal: Refusal| (application_no, refusal);
-    let Found { action, access, parameters, .. } = found.map_err(somebody)?;
-    caller.check(access).map_err(somebody)?;
-    let header = |name: &str| request.headers().get(name).ok().flatten();
-    let (content_type, idempotency_key, version) =
-        (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
-    let query = Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
-    let body = read_body(request, action, content_type).await.map_err(somebody)?;
-    let context = Context {
-        env,
-        database,
-        now_ms,
-        request_id: request_id.to_owned(),
-        caller,
-        action,
-        parameters,
-        query,
-        body,
-        idempotency_key,
-        version,
-    };
-    run(&context, action).await.map(|answer| (application_no, answer)).map_err(somebody)
+
+    /// One line a request. It holds neither keys nor names, ids or scores of the caller.
+    fn log(&self, method: &str, route: &str, status: u16, cause: Option<String>) {
+        let level = if status >= 500 && status != 501 { "error" } else { "info" };
+        let line = serde_json::json!({"level": level, "event": "request", "request_id": self.request_id,
+            "method": method, "route": route, "application_no": self.application_no, "status": status,
+            "duration_ms": now_ms() - self.started_ms, "d1_calls": self.cost.d1_calls.get(),
+            "object_calls": self.cost.object_calls.get(), "cause": cause});
+        if level == "error" {
+            worker::console_error!("{line}");
+        } else {
+            worker::console_log!("{line}");
+        }
+    }
 }
 
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
@@ -118,10 +170,12 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
         Action::Health => Ok(Answer::json(r#"{"status":"ok"}"#.to_owned())),
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
+        Action::DeleteApplication => accounts::delete_application(context).await,
         Action::CreateKey => accounts::create_key(context).await,
         Action::ListKeys => accounts::list_keys(context).await,
         Action::RevokeKey => accounts::revoke_key(context).await,
-        Action::Reconcile => dashboards::reconcile(context).await,
+        Action::Reconcile => admin::reconcile(context).await,
+        Action::Rebuild => admin::rebuild(context).await,
         Action::CreateDefinition => definitions::create(context).await,
         Action::ListDefinitions => definitions::list(context).await,
         Action::GetDefinition => definitions::get(context).await,
@@ -161,28 +215,52 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     }
 }
 
+/// How large a body may be.
+struct BodyLimit {
+    what: &'static str,
+    bytes_max: usize,
+}
+
+impl BodyLimit {
+    fn of(found: &Result<Found, Refusal>, content_type: Option<&str>) -> Self {
+        let is_import = found.as_ref().is_ok_and(|found| found.action == Action::BulkScores)
+            && table::Format::of(content_type).is_some();
+        if is_import {
+            Self { what: "an import", bytes_max: IMPORT_BYTES_MAX }
+        } else {
+            Self { what: "a request body", bytes_max: BODY_BYTES_MAX }
+        }
+    }
+
+    /// Bytes to expect: those announced, and of a body that announces nothing the most it may have.
+    fn expected(&self, announced: Option<usize>) -> usize {
+        announced.unwrap_or(self.bytes_max).min(self.bytes_max)
+    }
+
+    fn exceeded(&self) -> Refusal {
+        let Self { what, bytes_max } = self;
+        Refusal::new(Code::PayloadTooLarge, format!("{what} is at most {bytes_max} bytes"))
+    }
+}
+
 async fn read_body(
     request: &mut Request,
-    action: Action,
+    limit: &BodyLimit,
+    announced: Option<usize>,
     content_type: Option<String>,
 ) -> Result<Body, Refusal> {
-    let is_import = action == Action::BulkScores && table::Format::of(content_type.as_deref()).is_some();
-    let (what, bytes_max) =
-        if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
-    let too_large = || Refusal::new(Code::PayloadTooLarge, format!("{what} is at most {bytes_max} bytes"));
-    let announced = request.headers().get("content-length").ok().flatten().and_then(|n| n.parse().ok());
-    if announced.is_some_and(|length: usize| length > bytes_max) {
-        return Err(too_large());
+    if announced.is_some_and(|bytes| bytes > limit.bytes_max) {
+        return Err(limit.exceeded());
     }
-    if matches!(request.method(), worker::Method::Get | worker::Method::Head) {
+    if matches!(request.method(), Method::Get | Method::Head) {
         return Ok(Body::default());
     }
     let bytes = request
         .bytes()
         .await
         .map_err(|_| Refusal::new(Code::InvalidRequest, "the request body can't be read"))?;
-    if bytes.len() > bytes_max {
-        return Err(too_large());
+    if bytes.len() > limit.bytes_max {
+        return Err(limit.exceeded());
     }
     Ok(Body { bytes, content_type })
 }
@@ -197,13 +275,9 @@ pub fn new_id() -> String {
     Uuid::now_v7().simple().to_string()
 }
 
-/// A failure of D1, as the caller may know it; logged here, once.
+/// A failure of D1, as the caller may know it, and as the log may.
 pub fn storage_failed(error: StorageError) -> Refusal {
-    worker::console_error!(
-        "{}",
-        serde_json::json!({"level": "error", "event": "storage_failed", "cause": format!("{error:?}")})
-    );
-    crate::aggregator::core::unavailable()
+    crate::aggregator::core::unavailable().because(format!("{error:?}"))
 }
 
 impl Access {

@@ -24,10 +24,12 @@ pub enum Action {
     Health,
     CreateApplication,
     ListApplications,
+    DeleteApplication,
     CreateKey,
     ListKeys,
     RevokeKey,
     Reconcile,
+    Rebuild,
     CreateDefinition,
     ListDefinitions,
     GetDefinition,
@@ -74,10 +76,12 @@ pub const ROUTES: &[Route] = &[
 
     ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
     ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
+    ("DELETE", "/api/v1/applications/{application_id}", Access::Root, Action::DeleteApplication),
     ("POST", "/api/v1/keys", Access::Administer, Action::CreateKey),
     ("GET", "/api/v1/keys", Access::Administer, Action::ListKeys),
     ("DELETE", "/api/v1/keys/{key_id}", Access::Administer, Action::RevokeKey),
     ("POST", "/api/v1/admin/reconcile", Access::Administer, Action::Reconcile),
+    ("POST", "/api/v1/admin/rebuild", Access::Administer, Action::Rebuild),
 
     ("POST", "/api/v1/use_cases/definitions", Access::Define, Action::CreateDefinition),
     ("GET", "/api/v1/use_cases/definitions", Access::ReadData, Action::ListDefinitions),
@@ -147,6 +151,7 @@ pub struct Parameters {
     pub kpi: Option<String>,
     pub key_id: Option<String>,
     pub event_id: Option<String>,
+    pub application_id: Option<String>,
 }
 
 /// A route that fits a request.
@@ -219,6 +224,7 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
             "use_case_id" => &mut parameters.use_case_id,
             "kpi" => &mut parameters.kpi,
             "event_id" => &mut parameters.event_id,
+            "application_id" => &mut parameters.application_id,
             _ => &mut parameters.key_id,
         };
         *place = decoded.ok();

@@ -125,6 +125,7 @@ pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
         )));
     }
     let total = scores.len();
+    context.charge_items(total).await?;
     let mut items = Vec::with_capacity(total);
     let mut errors = Vec::new();
     for (index, score) in scores.into_iter().enumerate() {

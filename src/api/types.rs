@@ -124,7 +124,9 @@ impl Context<'_> {
 
     /// Has a known object carry a command out.
     pub async fn call(&self, address: Address, command: Command) -> Reply {
-        client::call(self.env, &Call { address, now_ms: self.now_ms, command }).await
+        self.cost.object_calls.set(self.cost.object_calls.get() + 1);
+        let call = Call { address, now_ms: self.now_ms, request_id: self.request_id.clone(), command };
+        client::call(self.env, &call).await
     }
 }
 

@@ -43,11 +43,19 @@ pub enum Code {
 pub struct Refusal {
     pub code: Code,
     pub message: String,
+    /// What went wrong inside, for the log. It never leaves the service.
+    #[serde(skip)]
+    pub cause: Option<String>,
 }
 
 impl Refusal {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into() }
+        Self { code, message: message.into(), cause: None }
+    }
+
+    /// With what the log is to say.
+    pub fn because(self, cause: String) -> Self {
+        Self { cause: Some(cause), ..self }
     }
 }
 

@@ -40,7 +40,7 @@ pub async fn list_applications(
     let rows: Vec<ApplicationRow> = database
         .json(Statement::new(
             "SELECT json_group_array(json_array(application_no, application_id, name, created_ms)) AS j FROM \
-             (SELECT * FROM applications WHERE application_no > ?1 ORDER BY application_no LIMIT ?2)",
+             (SELECT * FROM applications WHERE application_no > ?1 AND deleted_ms IS NULL ORDER BY application_no LIMIT ?2)",
             vec![integer(page.bound()), integer(page.limit + 1)],
         ))
         .await?;
@@ -55,12 +55,15 @@ pub struct ApiKey {
     pub created_ms: i64,
     pub expires_ms: Option<i64>,
     pub revoked_ms: Option<i64>,
+    /// Days since the Unix epoch.
+    pub last_used_day: Option<i64>,
 }
 
-type KeyRow = (String, String, String, i64, Option<i64>, Option<i64>);
+type KeyRow = (String, String, String, i64, Option<i64>, Option<i64>, Option<i64>);
 
-fn key_from_row((key_id, name, role, created_ms, expires_ms, revoked_ms): KeyRow) -> ApiKey {
-    ApiKey { key_id, name, role, created_ms, expires_ms, revoked_ms }
+fn key_from_row(row: KeyRow) -> ApiKey {
+    let (key_id, name, role, created_ms, expires_ms, revoked_ms, last_used_day) = row;
+    ApiKey { key_id, name, role, created_ms, expires_ms, revoked_ms, last_used_day }
 }
 
 pub async fn insert_key(
@@ -96,7 +99,7 @@ pub async fn list_keys(
 ) -> Result<Vec<ApiKey>, StorageError> {
     let rows: Vec<KeyRow> = database
         .json(Statement::new(
-            "SELECT json_group_array(json_array(key_id, name, role, created_ms, expires_ms, revoked_ms)) AS j FROM \
+            "SELECT json_group_array(json_array(key_id, name, role, created_ms, expires_ms, revoked_ms, last_used_day)) AS j FROM \
              (SELECT * FROM api_keys WHERE application_no = ?1 AND key_id > ?2 ORDER BY key_id LIMIT ?3)",
             vec![integer(application_no), text(after), integer(limit + 1)],
         ))
@@ -114,23 +117,70 @@ pub async fn revoke_key(
     let answer = database
         .run(Statement::new(
             "UPDATE api_keys SET revoked_ms = coalesce(revoked_ms, ?3) WHERE application_no = ?1 AND key_id = ?2 \
-             RETURNING json_array(key_id, name, role, created_ms, expires_ms, revoked_ms) AS j",
+             RETURNING json_array(key_id, name, role, created_ms, expires_ms, revoked_ms, last_used_day) AS j",
             vec![integer(application_no), text(key_id), integer(now_ms)],
         ))
         .await?;
     Ok(answer.optional_json::<KeyRow>()?.map(key_from_row))
 }
 
-/// Whose key this is: `(application_no, role, expires_ms)`; `None` for an unknown or revoked one.
-pub async fn find_key(
-    database: &Database,
-    key_hash: &str,
-) -> Result<Option<(i64, String, Option<i64>)>, StorageError> {
+/// A key as it is looked up for a request.
+#[derive(Debug, serde::Deserialize)]
+pub struct KnownKey {
+    pub key_hash: String,
+    pub application_no: i64,
+    pub role: String,
+    pub expires_ms: Option<i64>,
+    pub last_used_day: Option<i64>,
+}
+
+/// Whose key this is; `None` for an unknown or revoked one, and for those of deleted applications.
+pub async fn find_key(database: &Database, key_hash: &str) -> Result<Option<KnownKey>, StorageError> {
     database
         .run(Statement::new(
-            "SELECT json_array(application_no, role, expires_ms) AS j FROM api_keys WHERE key_hash = ?1 AND revoked_ms IS NULL",
+            "SELECT json_object('key_hash', k.key_hash, 'application_no', k.application_no, 'role', k.role, \
+               'expires_ms', k.expires_ms, 'last_used_day', k.last_used_day) AS j \
+             FROM api_keys k JOIN applications a ON a.application_no = k.application_no \
+             WHERE k.key_hash = ?1 AND k.revoked_ms IS NULL AND a.deleted_ms IS NULL",
             vec![text(key_hash)],
         ))
         .await?
         .optional_json()
+}
+
+/// Notes that a key was used on this day.
+pub async fn note_use(database: &Database, key_hash: &str, day: i64) -> Result<(), StorageError> {
+    database
+        .run(Statement::new(
+            "UPDATE api_keys SET last_used_day = max(coalesce(last_used_day, 0), ?2) WHERE key_hash = ?1",
+            vec![text(key_hash), integer(day)],
+        ))
+        .await
+        .map(|_| ())
+}
+
+/// Marks an application as deleted: its keys are void and its id is free at once, its data are purged by a job. `None` if there is
+/// no such application.
+pub async fn delete_application(
+    database: &Database,
+    application_id: &str,
+    now_ms: i64,
+) -> Result<Option<Application>, StorageError> {
+    let answers = database
+        .batch(vec![
+            Statement::new(
+                "SELECT json_array(application_no, application_id, name, created_ms) AS j FROM applications \
+                 WHERE application_id = ?1 AND deleted_ms IS NULL",
+                vec![text(application_id)],
+            ),
+            // No application_id can begin with '!'.
+            Statement::new(
+                "UPDATE applications SET deleted_ms = ?2, application_id = '!' || application_no, name = '' \
+                 WHERE application_id = ?1 AND deleted_ms IS NULL",
+                vec![text(application_id), integer(now_ms)],
+            ),
+        ])
+        .await?;
+    let found = answers.first().map(super::Answer::optional_json::<ApplicationRow>).transpose()?.flatten();
+    Ok(found.map(application_from_row))
 }

@@ -165,8 +165,8 @@ pub async fn all_scores(
         .await
 }
 
-/// Deletes an instance with everything it holds: to be run in a batch with its guard.
-pub fn delete(type_no: i64, instance_no: i64, properties: &Properties) -> Vec<Statement> {
+/// Deletes an instance with everything it holds, and what is kept of answers about it: to be run in a batch with its guard.
+pub fn delete(type_no: i64, instance_no: i64, use_case_id: &str, properties: &Properties) -> Vec<Statement> {
     let key = || vec![integer(type_no), integer(instance_no)];
     let index: Vec<_> = properties.iter().map(|(key, value)| (instance_no, key, value)).collect();
     vec![
@@ -174,6 +174,10 @@ pub fn delete(type_no: i64, instance_no: i64, properties: &Properties) -> Vec<St
         Statement::new(
             include_str!("sql/unindex_properties.sql"),
             vec![text(&json_of(&index)), integer(type_no)],
+        ),
+        Statement::new(
+            "DELETE FROM idempotency_keys WHERE type_no = ?1 AND use_case_id = ?2",
+            vec![integer(type_no), text(use_case_id)],
         ),
         Statement::new("DELETE FROM instances WHERE type_no = ?1 AND instance_no = ?2", key()),
     ]

@@ -106,11 +106,17 @@ pub async fn purge_types(database: &Database, rows_max: i64) -> Result<bool, Sto
                    WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
                 limit(),
             ),
+            Statement::new(
+                "DELETE FROM idempotency_keys WHERE (application_no, idempotency_key) IN ( \
+                   SELECT i.application_no, i.idempotency_key FROM use_case_types t \
+                   JOIN idempotency_keys i ON i.type_no = t.type_no WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
+                limit(),
+            ),
             Statement::new(EMPTY_VERSIONS, vec![]),
             Statement::new(EMPTY_WRITERS, vec![]),
-            Statement::new(EMPTY_TYPES, vec![]),
             Statement::new(
-                "SELECT json_array(count(*)) AS j FROM use_case_types WHERE deleted_ms IS NOT NULL",
+                "SELECT json_array(count(*)) AS j FROM use_case_types t WHERE t.deleted_ms IS NOT NULL \
+                   AND EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = t.type_no)",
                 vec![],
             ),
         ])
@@ -122,11 +128,81 @@ const EMPTY_VERSIONS: &str = "DELETE FROM type_versions WHERE type_no IN (SELECT
   WHERE t.deleted_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM instances x WHERE x.type_no = t.type_no) \
   AND NOT EXISTS (SELECT 1 FROM instance_properties p WHERE p.type_no = t.type_no) \
   AND NOT EXISTS (SELECT 1 FROM events e WHERE e.type_no = t.type_no) \
+  AND NOT EXISTS (SELECT 1 FROM idempotency_keys i WHERE i.type_no = t.type_no) \
   AND NOT EXISTS (SELECT 1 FROM kpis k WHERE k.type_no = t.type_no))";
 const EMPTY_WRITERS: &str = "DELETE FROM writer_state WHERE type_no IN (SELECT t.type_no FROM use_case_types t \
   WHERE t.deleted_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM type_versions v WHERE v.type_no = t.type_no))";
-const EMPTY_TYPES: &str = "DELETE FROM use_case_types WHERE deleted_ms IS NOT NULL \
-  AND NOT EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = use_case_types.type_no)";
+/// Deleted types of which only their own row is left: that stays until their object is erased, too.
+pub async fn empty_types(database: &Database, limit: i64) -> Result<Vec<TypeAddress>, StorageError> {
+    database
+        .json(Statement::new(
+            "SELECT json_group_array(json_array(type_no, application_no, name, object_name)) AS j FROM ( \
+               SELECT t.* FROM use_case_types t WHERE t.deleted_ms IS NOT NULL \
+                 AND NOT EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = t.type_no) LIMIT ?1)",
+            vec![integer(limit)],
+        ))
+        .await
+}
+
+/// Removes the last row of a deleted type.
+pub async fn remove_type(database: &Database, type_no: i64) -> Result<(), StorageError> {
+    database
+        .run(Statement::new(
+            "DELETE FROM use_case_types WHERE type_no = ?1 AND deleted_ms IS NOT NULL \
+               AND NOT EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = ?1)",
+            vec![integer(type_no)],
+        ))
+        .await
+        .map(|_| ())
+}
+
+/// Live types of deleted applications, `limit` of them.
+pub async fn types_of_deleted_applications(
+    database: &Database,
+    limit: i64,
+) -> Result<Vec<TypeAddress>, StorageError> {
+    database
+        .json(Statement::new(
+            "SELECT json_group_array(json_array(type_no, application_no, name, object_name)) AS j FROM ( \
+               SELECT t.* FROM applications a JOIN use_case_types t ON t.application_no = a.application_no \
+               WHERE a.deleted_ms IS NOT NULL AND t.deleted_ms IS NULL LIMIT ?1)",
+            vec![integer(limit)],
+        ))
+        .await
+}
+
+/// Removes what is left of applications deleted before `before_ms` (until then a key may still be trusted somewhere) that have no
+/// types any more: a portion of their idempotency keys, their API keys, and themselves.
+pub async fn purge_applications(
+    database: &Database,
+    before_ms: i64,
+    rows_max: i64,
+) -> Result<(), StorageError> {
+    database
+        .batch(vec![
+            Statement::new(
+                "DELETE FROM idempotency_keys WHERE (application_no, idempotency_key) IN ( \
+                   SELECT i.application_no, i.idempotency_key FROM applications a \
+                   JOIN idempotency_keys i ON i.application_no = a.application_no \
+                   WHERE a.deleted_ms < ?1 AND NOT EXISTS (SELECT 1 FROM use_case_types t WHERE t.application_no = a.application_no) \
+                   LIMIT ?2)",
+                vec![integer(before_ms), integer(rows_max)],
+            ),
+            Statement::new(
+                "DELETE FROM api_keys WHERE application_no IN (SELECT a.application_no FROM applications a \
+                   WHERE a.deleted_ms < ?1 AND NOT EXISTS (SELECT 1 FROM use_case_types t WHERE t.application_no = a.application_no))",
+                vec![integer(before_ms)],
+            ),
+            Statement::new(
+                "DELETE FROM applications WHERE deleted_ms < ?1 \
+                   AND NOT EXISTS (SELECT 1 FROM use_case_types t WHERE t.application_no = applications.application_no) \
+                   AND NOT EXISTS (SELECT 1 FROM idempotency_keys i WHERE i.application_no = applications.application_no)",
+                vec![integer(before_ms)],
+            ),
+        ])
+        .await
+        .map(|_| ())
+}
 
 /// Removes idempotency keys made before `before_ms`, a portion of them.
 pub async fn purge_idempotency(

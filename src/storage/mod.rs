@@ -14,6 +14,8 @@ pub mod jobs;
 pub mod recount;
 pub mod writer;
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -70,22 +72,36 @@ pub fn optional_integer(number: Option<i64>) -> JsValue {
     number.map_or(JsValue::NULL, integer)
 }
 
-/// The database.
-pub struct Database(D1Database);
+/// The database. It counts the calls made through it.
+pub struct Database {
+    d1: D1Database,
+    calls: Rc<Cell<u32>>,
+}
 
 impl Database {
     pub fn new(d1: D1Database) -> Self {
-        Self(d1)
+        Self::counted(d1, Rc::default())
+    }
+
+    /// Counts its calls here.
+    pub fn counted(d1: D1Database, calls: Rc<Cell<u32>>) -> Self {
+        Self { d1, calls }
+    }
+
+    /// Where its calls are counted.
+    pub fn calls(&self) -> Rc<Cell<u32>> {
+        Rc::clone(&self.calls)
     }
 
     /// Runs the statements in one transaction.
     pub async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StorageError> {
         let prepared = statements
             .into_iter()
-            .map(|statement| self.0.prepare(statement.sql).bind(&statement.parameters))
+            .map(|statement| self.d1.prepare(statement.sql).bind(&statement.parameters))
             .collect::<Result<Vec<D1PreparedStatement>, _>>()
             .map_err(unknown)?;
-        let call = std::pin::pin!(self.0.batch(prepared));
+        self.calls.set(self.calls.get() + 1);
+        let call = std::pin::pin!(self.d1.batch(prepared));
         match select(call, Delay::from(CALL_MAX)).await {
             Either::Left((results, _)) => Ok(results.map_err(unknown)?.into_iter().map(Answer).collect()),
             Either::Right(_) => Err(StorageError::Unknown("no answer in time".to_owned())),
@@ -156,6 +172,7 @@ mod tests {
         let database = rusqlite::Connection::open_in_memory()?;
         database.execute_batch(include_str!("../../migrations/0001_core.sql"))?;
         database.execute_batch(include_str!("../../migrations/0002_analysis.sql"))?;
+        database.execute_batch(include_str!("../../migrations/0003_operation.sql"))?;
         Ok(database)
     }
 

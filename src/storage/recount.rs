@@ -156,6 +156,9 @@ pub async fn instances(
     Ok(pages)
 }
 
+/// The last slot whose instance numbers cross as whole numbers: some time in the year 2209.
+const SLOT_MAX: i64 = (1 << (53 - SEQUENCE_BITS)) - 1;
+
 /// The first instance number of a slot.
 pub fn first_number(slot: i64) -> i64 {
     slot << SEQUENCE_BITS
@@ -261,6 +264,37 @@ pub async fn next_creation(
         ))
         .await
         .map(|(slot,): (Option<i64>,)| slot)
+}
+
+/// The last slot before `slot` in which an instance was created.
+pub async fn previous_creation(
+    database: &Database,
+    type_no: i64,
+    slot: i64,
+) -> Result<Option<i64>, StorageError> {
+    database
+        .json(Statement::new(
+            "SELECT json_array(max(instance_no) >> 30) AS j FROM instances WHERE type_no = ?1 AND instance_no < ?2",
+            vec![integer(type_no), integer(first_number(slot.min(SLOT_MAX)))],
+        ))
+        .await
+        .map(|(slot,): (Option<i64>,)| slot)
+}
+
+/// The last timestamp before `before_ms` of any of the KPIs' scores.
+pub async fn previous_score(
+    database: &Database,
+    kpis: &[i64],
+    before_ms: i64,
+) -> Result<Option<i64>, StorageError> {
+    database
+        .json(Statement::new(
+            "SELECT json_array(max((SELECT max(timestamp_ms) FROM scores WHERE kpi_no = k.value AND timestamp_ms < ?2))) AS j \
+             FROM json_each(?1) k",
+            vec![text(&json_of(kpis)), integer(before_ms)],
+        ))
+        .await
+        .map(|(timestamp_ms,): (Option<i64>,)| timestamp_ms)
 }
 
 /// The first timestamp at or after `from_ms` of any of the KPIs' scores.

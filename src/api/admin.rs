@@ -1,0 +1,129 @@
+//! `/api/v1/admin`: the aggregates against D1. What is asked for here the scheduled jobs and the objects also do by themselves.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::answer::Answer;
+use super::body::invalid;
+use super::types::parse_use_case_name;
+use super::{Context, now_ms, storage_failed};
+use crate::aggregator::protocol::{Command, Difference, RebuildReport, Reconcile, ReconcileReport};
+use crate::domain::refusal::{Code, Refusal};
+use crate::storage::definitions::{Page, list_types};
+
+/// Portions that one request does at most; the answer says where to go on.
+const PORTIONS_MAX: usize = 400;
+
+/// How long one request goes on with a rebuild.
+const REBUILD_MS_MAX: i64 = 20 * 1000;
+
+#[derive(Serialize)]
+struct Reconciled {
+    checked: u64,
+    repaired: u64,
+    differences: Vec<Difference>,
+    /// Where to go on; absent when everything was checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+    request_id: String,
+}
+
+/// Recounts everything (of one type, or of all) from D1 and repairs what differs.
+pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let (mut after, mut from_slot) = match context.query.cursor("reconcile", true)? {
+        None => (None, None),
+        Some(place) => {
+            let mut parts = place.split('/').map(|part| part.parse::<i64>().ok());
+            (parts.next().flatten(), parts.next().flatten())
+        }
+    };
+    let mut total = Reconciled {
+        checked: 0,
+        repaired: 0,
+        differences: Vec::new(),
+        cursor: None,
+        request_id: context.request_id.clone(),
+    };
+    let named = context.query.get("use_case_name");
+    if let Some(name) = named {
+        let name = parse_use_case_name(name)?;
+        // Says that it does not exist rather than that all is well.
+        context
+            .command(
+                name.as_str(),
+                Command::Reconcile(Reconcile { touched_only: true, from_slot: Some(i64::MAX >> 11) }),
+            )
+            .await?;
+    }
+    let mut portions = 0;
+    loop {
+        let page = Page { after, ascending: true, limit: 1 };
+        let mut kinds = list_types(&context.database, context.caller.application_no, named, page)
+            .await
+            .map_err(storage_failed)?;
+        if kinds.is_empty() {
+            break;
+        }
+        let kind = kinds.remove(0);
+        loop {
+            let ask = Command::Reconcile(Reconcile { touched_only: false, from_slot });
+            let reply = match context.command(&kind.name, ask).await {
+                // Deleted since it was listed.
+                Err(refusal) if refusal.code == Code::UseCaseNotFound => break,
+                reply => reply?,
+            };
+            let report: ReconcileReport = read(&reply)?;
+            total.checked += report.checked;
+            total.repaired += report.repaired;
+            total.differences.extend(report.differences);
+            portions += 1;
+            from_slot = report.next_slot;
+            if from_slot.is_none() {
+                break;
+            }
+            if portions >= PORTIONS_MAX {
+                let place = format!("{}/{}", after.unwrap_or(-1), from_slot.unwrap_or(0));
+                total.cursor = Some(super::query::encode_cursor("reconcile", true, &place));
+                return Ok(Answer::of(&total));
+            }
+        }
+        after = Some(kind.type_no);
+        from_slot = None;
+    }
+    Ok(Answer::of(&total))
+}
+
+#[derive(Serialize)]
+struct Rebuilt {
+    use_case_name: String,
+    /// If not, the object goes on by itself; asked again, this tells how far it is.
+    complete: bool,
+    counted_from: Option<String>,
+    request_id: String,
+}
+
+/// Counts everything of one type again from D1, whatever its aggregates hold, while reads and writes go on.
+pub async fn rebuild(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let name = context.query.get("use_case_name").ok_or_else(|| {
+        invalid("the parameter 'use_case_name' is missing: whose aggregates are to be counted again")
+    })?;
+    let name = parse_use_case_name(name)?;
+    let mut report: RebuildReport =
+        read(&context.command(name.as_str(), Command::Rebuild { begin: true }).await?)?;
+    for _ in 1..PORTIONS_MAX {
+        if report.complete || now_ms() - context.now_ms > REBUILD_MS_MAX {
+            break;
+        }
+        report = read(&context.command(name.as_str(), Command::Rebuild { begin: false }).await?)?;
+    }
+    Ok(Answer::of(&Rebuilt {
+        use_case_name: name.as_str().to_owned(),
+        complete: report.complete,
+        counted_from: report.counted_from,
+        request_id: context.request_id.clone(),
+    }))
+}
+
+fn read<T: DeserializeOwned>(reply: &str) -> Result<T, Refusal> {
+    serde_json::from_str(reply).map_err(|_| Refusal::new(Code::UnexpectedError, "a report can't be read"))
+}

@@ -1,0 +1,114 @@
+//! How much an isolate takes on. What is beyond that is turned away at once, unread: a short wait and a repetition cost the
+//! caller less than a queue in which everybody runs out of time.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::config::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX};
+use crate::domain::refusal::{Code, Refusal};
+
+/// Requests under way, by their tickets: when each began, and the bytes of its body.
+#[derive(Debug, Default)]
+struct Load {
+    last_ticket: u64,
+    under_way: BTreeMap<u64, (i64, usize)>,
+    bytes: usize,
+}
+
+impl Load {
+    fn admit(&mut self, bytes: usize, now_ms: i64) -> Option<u64> {
+        if !self.has_room(bytes) {
+            self.forget(now_ms - IN_FLIGHT_FORGOTTEN_MS);
+        }
+        self.has_room(bytes).then(|| {
+            self.last_ticket += 1;
+            self.under_way.insert(self.last_ticket, (now_ms, bytes));
+            self.bytes += bytes;
+            self.last_ticket
+        })
+    }
+
+    /// A single request always finds room, whatever its size.
+    fn has_room(&self, bytes: usize) -> bool {
+        self.under_way.is_empty()
+            || (self.under_way.len() < IN_FLIGHT_MAX && self.bytes + bytes <= IN_FLIGHT_BYTES_MAX)
+    }
+
+    fn done(&mut self, ticket: u64) {
+        if let Some((_, bytes)) = self.under_way.remove(&ticket) {
+            self.bytes = self.bytes.saturating_sub(bytes);
+        }
+    }
+
+    /// The platform drops a request whose caller went away without running any of its code, a destructor neither.
+    fn forget(&mut self, began_before_ms: i64) {
+        let gone: Vec<u64> = self
+            .under_way
+            .iter()
+            .filter(|(_, (began_ms, _))| *began_ms < began_before_ms)
+            .map(|(ticket, _)| *ticket)
+            .collect();
+        for ticket in gone {
+            self.done(ticket);
+        }
+    }
+}
+
+thread_local! {
+    static LOAD: RefCell<Load> = RefCell::default();
+}
+
+/// A request that was admitted, until it is dropped.
+#[derive(Debug)]
+pub struct Admitted(u64);
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        LOAD.with_borrow_mut(|load| load.done(self.0));
+    }
+}
+
+/// Admits a request with a body of so many bytes, or refuses it with `overloaded`.
+pub fn admit(bytes: usize, now_ms: i64) -> Result<Admitted, Refusal> {
+    LOAD.with_borrow_mut(|load| load.admit(bytes, now_ms)).map(Admitted).ok_or_else(|| {
+        Refusal::new(Code::Overloaded, "too many requests are under way here; try again shortly")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_beyond_the_limit_are_refused_until_others_are_done() {
+        let mut load = Load::default();
+        let tickets: Vec<u64> = (0..IN_FLIGHT_MAX).map(|_| load.admit(0, 0).unwrap()).collect();
+        assert_eq!(load.admit(0, 1000), None);
+        load.done(tickets[7]);
+        assert!(load.admit(0, 1000).is_some());
+        assert_eq!(load.admit(0, 1000), None);
+    }
+
+    #[test]
+    fn bodies_share_the_memory_and_a_single_one_always_fits() {
+        let mut load = Load::default();
+        let large = load.admit(IN_FLIGHT_BYTES_MAX * 2, 0).unwrap();
+        assert_eq!(load.admit(1, 0), None);
+        load.done(large);
+        load.done(large);
+        assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
+        assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
+        assert_eq!(load.admit(1, 0), None);
+    }
+
+    #[test]
+    fn requests_that_vanished_do_not_fill_it_for_ever() {
+        let mut load = Load::default();
+        for _ in 0..IN_FLIGHT_MAX {
+            load.admit(1, 0).unwrap();
+        }
+        assert_eq!(load.admit(1, IN_FLIGHT_FORGOTTEN_MS), None);
+        assert!(load.admit(1, IN_FLIGHT_FORGOTTEN_MS + 1).is_some());
+        assert_eq!((load.under_way.len(), load.bytes), (1, 1));
+    }
+}
