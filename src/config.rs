@@ -28,8 +28,12 @@ pub const RATE_LIMIT_RETRY_S: u32 = 10;
 /// How long an address over its limit of unknown keys is turned away before its key is looked up.
 pub const UNKNOWN_KEYS_PAUSE_MS: i64 = 10 * 1000;
 
-/// Requests that an isolate works on at once. At some 20 KB each that is 20 MB.
-pub const IN_FLIGHT_MAX: usize = 1_000;
+/// Requests that an isolate works on at once. It is one thread: what is beyond this only waits longer. With 64 at once, batches
+/// are nearly as large as they get.
+pub const IN_FLIGHT_MAX: usize = 256;
+
+/// How often an overloaded isolate says so in the log.
+pub const OVERLOAD_LOGGED_MS: i64 = 1_000;
 
 /// Bytes of bodies that an isolate works on at once, of its 128 MB: a body takes up to three times its size while it is read.
 pub const IN_FLIGHT_BYTES_MAX: usize = 24 * 1024 * 1024;

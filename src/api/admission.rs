@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::config::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX};
+use crate::config::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX, OVERLOAD_LOGGED_MS};
 use crate::domain::refusal::{Code, Refusal};
 
 /// Requests under way, by their tickets: when each began, and the bytes of its body.
@@ -13,6 +13,9 @@ struct Load {
     last_ticket: u64,
     under_way: BTreeMap<u64, (i64, usize)>,
     bytes: usize,
+    /// Not logged yet.
+    refused: u32,
+    logged_ms: i64,
 }
 
 impl Load {
@@ -38,6 +41,15 @@ impl Load {
         if let Some((_, bytes)) = self.under_way.remove(&ticket) {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
+    }
+
+    /// Counts a refusal; tells how many there were if it is time to log that. A line for each would cost more than the refusal.
+    fn refuse(&mut self, now_ms: i64) -> Option<u32> {
+        self.refused += 1;
+        (now_ms - self.logged_ms >= OVERLOAD_LOGGED_MS).then(|| {
+            self.logged_ms = now_ms;
+            std::mem::take(&mut self.refused)
+        })
     }
 
     /// The platform drops a request whose caller went away without running any of its code, a destructor neither.
@@ -70,9 +82,16 @@ impl Drop for Admitted {
 
 /// Admits a request with a body of so many bytes, or refuses it with `overloaded`.
 pub fn admit(bytes: usize, now_ms: i64) -> Result<Admitted, Refusal> {
-    LOAD.with_borrow_mut(|load| load.admit(bytes, now_ms)).map(Admitted).ok_or_else(|| {
-        Refusal::new(Code::Overloaded, "too many requests are under way here; try again shortly")
-    })
+    if let Some(ticket) = LOAD.with_borrow_mut(|load| load.admit(bytes, now_ms)) {
+        return Ok(Admitted(ticket));
+    }
+    if let Some(refused) = LOAD.with_borrow_mut(|load| load.refuse(now_ms)) {
+        worker::console_error!(
+            "{}",
+            serde_json::json!({"level": "warning", "event": "overloaded", "refused": refused})
+        );
+    }
+    Err(Refusal::new(Code::Overloaded, "too many requests are under way here; try again shortly"))
 }
 
 #[cfg(test)]
@@ -99,6 +118,13 @@ mod tests {
         assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
         assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
         assert_eq!(load.admit(1, 0), None);
+    }
+
+    #[test]
+    fn refusals_are_logged_together() {
+        let mut load = Load::default();
+        let told: Vec<_> = [5000, 5001, 5999, 6000].map(|now_ms| load.refuse(now_ms)).into();
+        assert_eq!(told, [Some(1), None, None, Some(3)]);
     }
 
     #[test]

@@ -74,8 +74,14 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
     }
     let found = routes::find(&method, request.url()?.path());
     let route = found.as_ref().map_or("", |found| found.pattern);
+    let limit = BodyLimit::of(&found, &request);
+    let _admitted = match admission::admit(limit.expected, started_ms) {
+        Ok(admitted) => admitted,
+        // Without a line in the log, which would cost more than the refusal.
+        Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, &method),
+    };
     let mut work = Work { env, request_id, started_ms, application_no: None, cost: Cost::default() };
-    let answer = work.respond(&mut request, found).await;
+    let answer = work.respond(&mut request, found, &limit).await;
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
     let response = answer::respond(answer, &exposure, &work.request_id, &method)?;
     work.log(&method, route, response.status_code(), cause);
@@ -93,28 +99,21 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// 1. Is there room for one more: 503.
-    /// 2. Whose key it is: 401, 429.
-    /// 3. What it may do: 404, 405, 403.
-    /// 4. Whether the key has made too many requests: 429.
-    /// 5. The body: 400, 413.
-    /// 6. The handler.
+    /// 1. Whose key it is: 401, 429.
+    /// 2. What it may do: 404, 405, 403.
+    /// 3. Whether the key has made too many requests: 429.
+    /// 4. The body: 400, 413.
+    /// 5. The handler.
     async fn respond(
         &mut self,
         request: &mut Request,
         found: Result<Found, Refusal>,
+        limit: &BodyLimit,
     ) -> Result<Answer, Refusal> {
         if let Ok(Found { action: Action::Health, .. }) = &found {
             return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
         }
         // (1)
-        let header = |name: &str| request.headers().get(name).ok().flatten();
-        let content_type = header("content-type");
-        let limit = BodyLimit::of(&found, content_type.as_deref());
-        let announced = header("content-length").and_then(|length| length.parse().ok());
-        let expected = if request.inner().body().is_some() { limit.expected(announced) } else { 0 };
-        let _admitted = admission::admit(expected, self.started_ms)?;
-        // (2)
         let database = self
             .env
             .d1(DATABASE_BINDING)
@@ -122,17 +121,19 @@ impl Work<'_> {
             .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
         let caller = auth::authenticate(self.env, &database, request.headers(), self.started_ms).await?;
         self.application_no = Some(caller.application_no);
-        // (3)
+        // (2)
         let Found { action, access, parameters, .. } = found?;
         caller.check(access)?;
-        // (4)
+        // (3)
         rates::charge(self.env, &caller, 1).await?;
-        // (5)
-        let (idempotency_key, version) = (header("idempotency-key"), header("xproxy-usecase-version"));
+        // (4)
+        let header = |name: &str| request.headers().get(name).ok().flatten();
+        let (content_type, idempotency_key, version) =
+            (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
         let query =
             Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
-        let body = read_body(request, &limit, announced, content_type).await?;
-        // (6)
+        let body = read_body(request, limit, content_type).await?;
+        // (5)
         let context = Context {
             env: self.env,
             database,
@@ -215,30 +216,30 @@ async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     }
 }
 
-/// How large a body may be.
+/// How large the body of a request may be, and is said to be.
 struct BodyLimit {
     what: &'static str,
     bytes_max: usize,
+    announced: Option<usize>,
+    /// Bytes to make room for: those announced, and of a body that announces nothing the most it may have.
+    expected: usize,
 }
 
 impl BodyLimit {
-    fn of(found: &Result<Found, Refusal>, content_type: Option<&str>) -> Self {
+    fn of(found: &Result<Found, Refusal>, request: &Request) -> Self {
+        let header = |name: &str| request.headers().get(name).ok().flatten();
         let is_import = found.as_ref().is_ok_and(|found| found.action == Action::BulkScores)
-            && table::Format::of(content_type).is_some();
-        if is_import {
-            Self { what: "an import", bytes_max: IMPORT_BYTES_MAX }
-        } else {
-            Self { what: "a request body", bytes_max: BODY_BYTES_MAX }
-        }
-    }
-
-    /// Bytes to expect: those announced, and of a body that announces nothing the most it may have.
-    fn expected(&self, announced: Option<usize>) -> usize {
-        announced.unwrap_or(self.bytes_max).min(self.bytes_max)
+            && table::Format::of(header("content-type").as_deref()).is_some();
+        let (what, bytes_max) =
+            if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
+        let announced = header("content-length").and_then(|length| length.parse().ok());
+        let has_body = request.inner().body().is_some();
+        let expected = if has_body { announced.unwrap_or(bytes_max).min(bytes_max) } else { 0 };
+        Self { what, bytes_max, announced, expected }
     }
 
     fn exceeded(&self) -> Refusal {
-        let Self { what, bytes_max } = self;
+        let Self { what, bytes_max, .. } = self;
         Refusal::new(Code::PayloadTooLarge, format!("{what} is at most {bytes_max} bytes"))
     }
 }
@@ -246,10 +247,9 @@ impl BodyLimit {
 async fn read_body(
     request: &mut Request,
     limit: &BodyLimit,
-    announced: Option<usize>,
     content_type: Option<String>,
 ) -> Result<Body, Refusal> {
-    if announced.is_some_and(|bytes| bytes > limit.bytes_max) {
+    if limit.announced.is_some_and(|bytes| bytes > limit.bytes_max) {
         return Err(limit.exceeded());
     }
     if matches!(request.method(), Method::Get | Method::Head) {
