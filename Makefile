@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, oracle and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, operation, oracle and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -31,6 +31,9 @@ test-crash: ## Ten kills of workerd in the middle of a write load
 
 test-faults: ## D1 that refuses, is slow, or commits and loses the connection
 	@scripts/test.sh faults
+
+test-operation: ## Aggregates that are wrong, unreadable or lost; what deletion leaves behind; limits and origins
+	@scripts/test.sh operation
 
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle

@@ -7,6 +7,10 @@
 //! Whoever reads days that are not counted yet is asked to come again, unless there are old cells to read from.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use worker::Delay;
 
 use super::cells::{BEYOND, Rebuild, Watermark, day_and_slot};
 use super::core::{Core, Trouble};
@@ -27,8 +31,10 @@ const PORTION_ROWS_MAX: usize = 20_000;
 /// Slots in one portion.
 const PORTION_SLOTS_MAX: i64 = 64 * SLOTS_PER_DAY;
 
-/// Portions that an object does before it answers anybody, so that a small type is whole with its first answer.
+/// Portions that an object does before it answers anybody, so that a small type is whole with its first answer; and how long it
+/// takes over them at most.
 const AT_ONCE_MAX: usize = 8;
+const AT_ONCE_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Forgets the cells, chooses anew which properties have cells of their own, and notes that everything is to be counted.
 pub async fn begin_anew(core: &Core, kind: &TypeState, mark: Watermark) -> Result<(), Trouble> {
@@ -41,14 +47,20 @@ pub async fn begin_anew(core: &Core, kind: &TypeState, mark: Watermark) -> Resul
     Ok(())
 }
 
-/// Does the first portions of what there is to do.
+/// Does the first portions of what there is to do. A portion that is not finished in time is left as if it had not begun.
 pub async fn go_on_at_once(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
-    for _ in 0..AT_ONCE_MAX {
-        if !go_on(core, kind).await? {
-            break;
+    let portions = std::pin::pin!(async {
+        for _ in 0..AT_ONCE_MAX {
+            if !go_on(core, kind).await? {
+                break;
+            }
         }
+        Ok(())
+    });
+    match select(portions, Delay::from(AT_ONCE_TIME_MAX)).await {
+        Either::Left((done, _)) => done,
+        Either::Right(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// One portion for an admin, who may begin a rebuild that replaces the cells and leaves the old ones to readers until then.

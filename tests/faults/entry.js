@@ -46,9 +46,32 @@ export class Aggregator extends DurableObject {
   call(text) {
     return this.inner.call(text);
   }
+
+  // SQL in the object's own storage: rows as arrays, blobs as their length.
+  sql(statement) {
+    const shown = (value) => (value instanceof ArrayBuffer ? value.byteLength : value);
+    return [...this.ctx.storage.sql.exec(statement).raw()].map((row) => row.map(shown));
+  }
+
+  // Everything the object holds is gone, and it starts anew.
+  async lose() {
+    await this.ctx.storage.deleteAll();
+    this.ctx.abort("lost");
+  }
+}
+
+// GET /__object?name=…&sql=… or &lose=1, by the object's internal name.
+async function reach(env, url) {
+  const object = env.AGGREGATOR.getByName(url.searchParams.get("name"));
+  if (url.searchParams.has("sql")) return Response.json(await object.sql(url.searchParams.get("sql")));
+  return object.lose().then(() => Response.json("still there"), () => Response.json("lost"));
 }
 
 export default {
+  scheduled(controller, env, ctx) {
+    return new Service(ctx, env).scheduled(controller);
+  },
+
   fetch(request, env, ctx) {
     const url = new URL(request.url);
     if (url.pathname === "/__faults") {
@@ -56,6 +79,7 @@ export default {
       Object.assign(faults, { mode: url.searchParams.get("mode"), where: url.searchParams.get("where") ?? "objects", every: Number(url.searchParams.get("every")), random: url.searchParams.get("random") === "true", seen: 0, injected: 0 });
       return Response.json({ injected });
     }
+    if (url.pathname === "/__object") return reach(env, url);
     return new Service(ctx, { ...env, DB: unreliable(env.DB, "worker") }).fetch(request);
   },
 };
