@@ -295,7 +295,7 @@ impl Core {
             let reply = match (&one.work, &erased) {
                 (Work::Alone(Command::Erase), Ok(())) => Ok("null".to_owned()),
                 (Work::Alone(Command::Erase), Err(_)) => Err(unavailable()),
-                _ => Err(Refusal::new(Code::UseCaseNotFound, "the use case was deleted")),
+                _ => Err(deleted()),
             };
             one.answer(reply);
         }
@@ -357,8 +357,9 @@ impl Core {
                     Err(unavailable())
                 }
             },
-            Command::Rebuild { begin } => match rebuild::carry_out(self, kind, begin).await {
-                Ok(report) => Ok(json_of(&report)),
+            Command::Rebuild { begin } => match rebuild::carry_out(self, address, begin).await {
+                Ok(Some(report)) => Ok(json_of(&report)),
+                Ok(None) => Err(deleted()),
                 Err(error) => {
                     self.report("rebuild", &error);
                     self.set_phase(Phase::Cold);
@@ -464,6 +465,10 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+fn deleted() -> Refusal {
+    Refusal::new(Code::UseCaseNotFound, "the use case was deleted")
 }
 
 pub fn unavailable() -> Refusal {

@@ -13,9 +13,11 @@ use futures_util::future::{Either, select};
 use worker::Delay;
 
 use super::cells::{BEYOND, Rebuild, Watermark, day_and_slot};
-use super::core::{Core, Trouble};
-use super::protocol::RebuildReport;
-use super::recovery::{count_instance_runs, count_score_runs, put_counted_instances, put_counted_scores};
+use super::core::{Core, Phase, Trouble};
+use super::protocol::{Address, RebuildReport};
+use super::recovery::{
+    self, count_instance_runs, count_score_runs, put_counted_instances, put_counted_scores,
+};
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::kpi::Kpi;
 use crate::domain::segments::{Registry, VALUES_PER_KEY_MAX};
@@ -63,17 +65,26 @@ pub async fn go_on_at_once(core: &Core, kind: &TypeState) -> Result<(), Trouble>
     }
 }
 
-/// One portion for an admin, who may begin a rebuild that replaces the cells and leaves the old ones to readers until then.
-pub async fn carry_out(core: &Core, kind: &TypeState, begin: bool) -> Result<RebuildReport, Trouble> {
+/// One portion for an admin, who may begin a rebuild that replaces the cells and leaves the old ones to readers until then. The
+/// definitions are read anew, too: D1 may have gone back in time. `None` if the type is gone.
+pub async fn carry_out(
+    core: &Core,
+    address: &Address,
+    begin: bool,
+) -> Result<Option<RebuildReport>, Trouble> {
+    if begin {
+        recovery::load(core, address).await?;
+    }
+    let Phase::Ready(kind) = core.phase() else { return Ok(None) };
     if begin && core.store.rebuild()?.is_none() {
         core.store.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: true }))?;
     }
-    go_on(core, kind).await?;
+    go_on(core, &kind).await?;
     let left = core.store.rebuild()?;
     let counted_from = left
         .filter(|rebuild| rebuild.from_slot < BEYOND)
         .map(|rebuild| format_timestamp(slot_start_ms(rebuild.from_slot)));
-    Ok(RebuildReport { complete: left.is_none(), counted_from })
+    Ok(Some(RebuildReport { complete: left.is_none(), counted_from }))
 }
 
 /// Counts one portion, if a rebuild is under way. False when there is nothing left to do.
