@@ -55,7 +55,11 @@ pub async fn scores(context: &Context<'_>) -> Result<Answer, Refusal> {
     // (3)
     let rest = stream::try_unfold(export, |mut export| async move {
         match export.next().await {
-            Ok(chunk) => Ok(chunk.map(|chunk| (chunk, export))),
+            Ok(Some(chunk)) => Ok(Some((chunk, export))),
+            Ok(None) => {
+                export.sent();
+                Ok(None)
+            }
             Err(error) => Err(export.broken(&error)),
         }
     });
@@ -290,6 +294,15 @@ impl Export {
         }
         self.last_cursor = Some(cursor);
         Ok(())
+    }
+
+    /// Logs what it took: the line of the request was written when the response began.
+    fn sent(&self) {
+        worker::console_log!(
+            "{}",
+            serde_json::json!({"level": "info", "event": "export_sent", "request_id": self.request_id,
+                "d1_calls": self.database.calls().get()})
+        );
     }
 
     /// What the stream ends with when D1 has failed; logged here, as the response is long on its way.
