@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{App, Reply};
+use crate::support::{App, Reply, unique};
 
 fn with_role(app: &App, role: &str) -> App {
     app.with_key(app.post("/api/v1/keys", &json!({"role": role})).ok()["api_key"].as_str().unwrap())
@@ -101,4 +101,53 @@ pub fn the_day_of_a_key_s_last_use_is_known(app: &App) {
     let after = app.post("/api/v1/keys", &json!({"role": "read"})).ok();
     let last_used = shown()["last_used"].as_str().unwrap().to_owned();
     assert!([day(&made), day(&after)].contains(&last_used), "{last_used}");
+}
+
+/// What the service itself wrote into its log: `wrangler dev` adds lines of its own, and decorates errors.
+fn log_lines(app: &App) -> Vec<Value> {
+    let log = std::fs::read_to_string(app.service.state_dir.join("wrangler.log")).unwrap();
+    log.lines()
+        .filter(|line| line.contains("\"event\":"))
+        .map(|line| {
+            let json = &line[line.find('{').unwrap()..=line.rfind('}').unwrap()];
+            serde_json::from_str(json).unwrap_or_else(|error| panic!("{error}: {line}"))
+        })
+        .collect()
+}
+
+pub fn the_log_tells_what_a_request_cost_and_nothing_private(app: &App) {
+    app.define("Logged", "K", "number", 3.0);
+    let (instance, comment) = (unique("private"), unique("secret"));
+    let body = json!({"score": 8_765.432_1, "comment": comment});
+    let path = format!("/api/v1/use_cases/instances/Logged/{instance}/kpis/K");
+    let written = app.put(&path, &body);
+    let refused = app.put(&path, &json!({"score": "8765.4321", "comment": comment}));
+    let request_id = |reply: &Reply| reply.header("x-request-id").unwrap().to_owned();
+    let line_of = |reply: &Reply| {
+        let id = request_id(reply);
+        // The log may be written a moment after the answer.
+        (0..100)
+            .find_map(|_| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                log_lines(app).into_iter().find(|line| line["request_id"] == json!(id))
+            })
+            .expect("the request has no line")
+    };
+    let line = line_of(&written);
+    assert_eq!(
+        (&line["event"], &line["level"], &line["method"], &line["status"]),
+        (&json!("request"), &json!("info"), &json!("PUT"), &json!(204))
+    );
+    assert_eq!(line["route"], "/api/v1/use_cases/instances/{use_case_name}/{use_case_id}/kpis/{kpi}");
+    // The type was just made, so it is looked up once.
+    assert_eq!(line["object_calls"], 1);
+    assert!(line["d1_calls"].as_u64().unwrap() <= 1 && line["duration_ms"].is_u64(), "{line}");
+    assert!(line["application_no"].is_u64());
+    assert_eq!(line_of(&refused)["status"], 400);
+    for line in log_lines(app) {
+        let line = line.to_string();
+        for private in [app.key.as_str(), &app.service.root_key, &instance, &comment, "8765.4321", "Logged"] {
+            assert!(!line.contains(private), "{private} is in {line}");
+        }
+    }
 }

@@ -98,6 +98,7 @@ fn limits_and_origins_are_those_of_the_configuration() {
     with_service(|app| {
         doors::each_key_is_limited_by_its_role(app);
         doors::only_listed_pages_may_call(app);
+        doors::the_log_tells_what_a_request_cost_and_nothing_private(app);
         doors::the_day_of_a_key_s_last_use_is_known(app);
         // Last: for a while this address may have no key looked up.
         doors::unknown_keys_are_limited_by_address(app);
