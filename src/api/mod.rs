@@ -14,6 +14,8 @@ mod definitions;
 mod events;
 mod exports;
 mod exposure;
+#[cfg(test)]
+mod fuzz;
 mod imports;
 mod instances;
 mod json;
