@@ -10,6 +10,7 @@ mod accounts;
 mod analysis;
 mod dashboards;
 mod definitions;
+mod doors;
 mod errors;
 mod exports;
 mod imports;
@@ -17,6 +18,7 @@ mod instances;
 mod kpis;
 mod properties;
 mod recount;
+mod rows;
 mod schedule;
 mod scores;
 
