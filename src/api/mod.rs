@@ -136,7 +136,7 @@ impl Work<'_> {
         let (content_type, idempotency_key, version) =
             (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
         let query =
-            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
+            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref())?;
         let body = read_body(request, limit, content_type).await?;
         // (5)
         let context = Context {

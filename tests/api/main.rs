@@ -14,6 +14,7 @@ mod doors;
 mod errors;
 mod exports;
 mod imports;
+mod input;
 mod instances;
 mod kpis;
 mod properties;

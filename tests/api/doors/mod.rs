@@ -1,7 +1,7 @@
 //! Every route × everybody who can knock, and what belongs to another application.
 
 mod expected;
-mod objects;
+pub mod objects;
 mod strangers;
 
 use std::collections::BTreeMap;
