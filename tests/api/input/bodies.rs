@@ -7,6 +7,9 @@ use super::raw::{Body, send};
 use super::{Case, Fixture};
 use crate::doors::objects::request;
 
+/// Bodies that one route is tried with.
+const SHARE: usize = 8;
+
 const MIB: usize = 1024 * 1024;
 
 /// They take none; what they are sent is passed over.
@@ -62,8 +65,10 @@ fn what_is_no_json_object_is_refused_at_every_route() {
     .map(|(text, says)| (text.as_bytes().to_vec(), says))
     .chain([(b"{\"x\": \"\xff\"}".to_vec(), "not valid JSON"), (b"\x00".to_vec(), "not valid JSON")])
     .collect();
-    for (method, path) in routes(&fixture) {
-        for (body, says) in &bodies {
+    for (at, (method, path)) in routes(&fixture).into_iter().enumerate() {
+        // The first meets all of them, the others their share, in turn.
+        let share = if at == 0 { bodies.len() } else { SHARE };
+        for (body, says) in bodies.iter().cycle().skip(at * SHARE).take(share) {
             let (status, code) = (400, "invalid_request");
             fixture.refuses(&Case { method, path: &path, body, headers: Case::JSON, status, code, says });
         }
@@ -129,9 +134,6 @@ fn bodies_that_are_too_large_are_refused_however_they_come() {
         refused("POST", &scores, Body::Whole(&table), content_type, "10485760");
         refused("POST", &scores, Body::Chunked(&table), content_type, "10485760");
     }
-    // A length beyond 32 bits is a length: it is refused before anything comes.
-    refused("POST", &scores, Body::Announced(5_000_000_000), "text/csv", "10485760");
-    refused("PUT", &definition, Body::Announced(1 << 62), "application/json", "1048576");
     fixture.is_unchanged("a body that is too large");
     // The largest that there may be, both ways.
     let mut largest = b"{}".to_vec();

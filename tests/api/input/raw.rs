@@ -16,8 +16,6 @@ pub enum Body<'b> {
     Whole(&'b [u8]),
     /// In pieces, its length untold.
     Chunked(&'b [u8]),
-    /// A length that does not come.
-    Announced(u64),
 }
 
 /// Sends a request to the path as it stands here; panics where no answer comes.
@@ -46,7 +44,6 @@ fn try_send(
     let (length, content) = match body {
         Body::Whole([]) if matches!(method, "GET" | "HEAD" | "DELETE") => (String::new(), Vec::new()),
         Body::Whole(bytes) => (format!("content-length: {}\r\n", bytes.len()), bytes.to_vec()),
-        Body::Announced(length) => (format!("content-length: {length}\r\n"), Vec::new()),
         Body::Chunked(bytes) => {
             let mut chunks = Vec::new();
             for piece in bytes.chunks(40_000) {
