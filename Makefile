@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation fuzz fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ test-faults: ## D1 that refuses, is slow, or commits and loses the connection
 
 test-operation: ## Aggregates that are wrong, unreadable or lost; what deletion leaves behind; limits and origins
 	@scripts/test.sh operation
+
+fuzz: setup ## Random input for all that reads what others send, for FUZZ_MINUTES (5); not in `make test`, which tries little of it
+	@scripts/fuzz.sh
 
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle

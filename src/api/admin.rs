@@ -5,9 +5,11 @@ use serde::de::DeserializeOwned;
 
 use super::answer::Answer;
 use super::body::invalid;
+use super::query::invalid_cursor;
 use super::types::parse_use_case_name;
 use super::{Context, now_ms, storage_failed};
 use crate::aggregator::protocol::{Command, Difference, RebuildReport, Reconcile, ReconcileReport};
+use crate::domain::calendar::{TIME_END_MS, slot_of};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::definitions::{Page, list_types};
 
@@ -32,9 +34,10 @@ struct Reconciled {
 pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
     let (mut after, mut from_slot) = match context.query.cursor("reconcile", true)? {
         None => (None, None),
-        Some(place) => {
-            let mut parts = place.split('/').map(|part| part.parse::<i64>().ok());
-            (parts.next().flatten(), parts.next().flatten())
+        Some(key) => {
+            let place =
+                place(&key).ok_or_else(|| invalid_cursor(context.query.get("cursor").unwrap_or_default()))?;
+            (Some(place.0), Some(place.1))
         }
     };
     let mut total = Reconciled {
@@ -91,6 +94,14 @@ pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
         from_slot = None;
     }
     Ok(Answer::of(&total))
+}
+
+/// Where a cursor of `reconcile` points: behind a type, and to a slot of the next one. Slots are those that times can have.
+fn place(key: &str) -> Option<(i64, i64)> {
+    let (after, from_slot) = key.split_once('/')?;
+    let (after, from_slot) = (after.parse().ok()?, from_slot.parse().ok()?);
+    ((-1..1 << 53).contains(&after) && (0..slot_of(TIME_END_MS)).contains(&from_slot))
+        .then_some((after, from_slot))
 }
 
 #[derive(Serialize)]

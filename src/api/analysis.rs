@@ -401,4 +401,13 @@ mod tests {
             assert_eq!(window(bad).map_err(|refusal| refusal.code), Err(Code::InvalidFilter), "{bad}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn windows_of_any_text(text in "[+-]?[0-9]{0,20}[hdw.]?|\\PC{0,5}") {
+            if let Ok(ms) = window(&text) {
+                proptest::prop_assert!((HOUR_MS..=WINDOW_HOURS_MAX * HOUR_MS).contains(&ms));
+            }
+        }
+    }
 }

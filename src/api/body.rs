@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::json;
 use crate::config::FUTURE_MAX_MS;
 use crate::config::TIMESTAMP_MIN_MS;
 use crate::domain::calendar::{format_timestamp, parse_timestamp};
@@ -32,11 +33,11 @@ impl Body {
                     format!("content type {} is not supported; send application/json", shown(&media_type)),
                 ));
             }
+            check_charset(content_type)?;
         }
-        match serde_json::from_slice(&self.bytes) {
-            Ok(Value::Object(fields)) => Ok(Fields(fields)),
-            Ok(other) => Err(invalid(format!("the body must be a JSON object, not {}", kind_of(&other)))),
-            Err(error) => Err(invalid(format!("the body is not valid JSON: {error}"))),
+        match json::parse("the body", &self.bytes)? {
+            Value::Object(fields) => Ok(Fields(fields)),
+            other => Err(invalid(format!("the body must be a JSON object, not {}", kind_of(&other)))),
         }
     }
 }
@@ -129,6 +130,23 @@ impl Fields {
                 Err(invalid(format!("score must be a number, true, false or null, not {}", kind_of(other))))
             }
         }
+    }
+}
+
+/// Bodies are UTF-8, whatever else they may be said to be.
+pub fn check_charset(content_type: &str) -> Result<(), Refusal> {
+    let charset = content_type.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
+    });
+    match charset {
+        Some(other) if !["utf-8", "utf8", "us-ascii"].contains(&other.to_ascii_lowercase().as_str()) => {
+            Err(Refusal::new(
+                Code::UnsupportedMediaType,
+                format!("charset {} is not supported; send UTF-8", shown(other)),
+            ))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 
 use super::Context;
 use super::answer::Answer;
+use super::body::check_charset;
 use super::scores::{BulkAnswer, bulk, item, report};
-use super::table::{Format, Rows, check_charset};
+use super::table::{Format, Rows};
 use crate::aggregator::protocol::{Command, ScoreItem, WriteScores};
 use crate::config::{BODY_BYTES_MAX, BULK_ITEMS_MAX, IMPORT_ERRORS_MAX};
 use crate::domain::refusal::{Code, Refusal};

@@ -14,12 +14,15 @@ mod definitions;
 mod events;
 mod exports;
 mod exposure;
+#[cfg(test)]
+mod fuzz;
 mod imports;
 mod instances;
+mod json;
 mod kpis;
 mod query;
 mod rates;
-mod routes;
+pub mod routes;
 mod scores;
 mod table;
 mod types;
@@ -27,6 +30,7 @@ mod types;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use futures_util::StreamExt;
 use uuid::Uuid;
 use worker::{Env, Method, Request, Response};
 
@@ -67,7 +71,8 @@ pub struct Cost {
 pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response> {
     let started_ms = now_ms();
     let request_id = format!("req_{}", new_id());
-    let method = request.method().to_string();
+    // As it was sent: `Request::method` takes a method that it does not know for GET.
+    let method = request.inner().method();
     let exposure = Exposure::of(&request, env);
     if exposure.is_preflight(&request) {
         return answer::respond_to_preflight(&exposure, &request_id);
@@ -131,7 +136,7 @@ impl Work<'_> {
         let (content_type, idempotency_key, version) =
             (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
         let query =
-            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref());
+            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref())?;
         let body = read_body(request, limit, content_type).await?;
         // (5)
         let context = Context {
@@ -232,7 +237,10 @@ impl BodyLimit {
             && table::Format::of(header("content-type").as_deref()).is_some();
         let (what, bytes_max) =
             if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
-        let announced = header("content-length").and_then(|length| length.parse().ok());
+        // What is too long for a `usize` of 32 bits must not pass for not announced.
+        let announced = header("content-length")
+            .and_then(|length| length.parse::<u64>().ok())
+            .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         let has_body = request.inner().body().is_some();
         let expected = if has_body { announced.unwrap_or(bytes_max).min(bytes_max) } else { 0 };
         Self { what, bytes_max, announced, expected }
@@ -255,14 +263,31 @@ async fn read_body(
     if matches!(request.method(), Method::Get | Method::Head) {
         return Ok(Body::default());
     }
-    let bytes = request
-        .bytes()
-        .await
+    let is_chunked = request.headers().has("transfer-encoding").unwrap_or(true);
+    let is_bounded = limit.announced.is_some() && !is_chunked;
+    let bytes = if is_bounded { request.bytes().await } else { read_at_most(request, limit.bytes_max).await }
         .map_err(|_| Refusal::new(Code::InvalidRequest, "the request body can't be read"))?;
     if bytes.len() > limit.bytes_max {
         return Err(limit.exceeded());
     }
     Ok(Body { bytes, content_type })
+}
+
+/// A body whose length nobody has announced. Of a longer one a little more than `bytes_max` is read: memory is bounded, however
+/// much would come.
+async fn read_at_most(request: &mut Request, bytes_max: usize) -> worker::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if request.inner().body().is_none() {
+        return Ok(bytes);
+    }
+    let mut chunks = request.stream()?;
+    while let Some(chunk) = chunks.next().await {
+        bytes.extend_from_slice(&chunk?);
+        if bytes.len() > bytes_max {
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Milliseconds since the Unix epoch.

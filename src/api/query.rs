@@ -16,12 +16,17 @@ use crate::storage::definitions::Page;
 pub struct Query(Vec<(String, String)>);
 
 impl Query {
-    pub fn parse(text: Option<&str>) -> Self {
-        Self(
-            form_urlencoded::parse(text.unwrap_or_default().as_bytes())
+    pub fn parse(text: Option<&str>) -> Result<Self, Refusal> {
+        let text = text.unwrap_or_default();
+        // What follows would put a mark in the place of each byte that is none.
+        if percent_encoding::percent_decode_str(text).decode_utf8().is_err() {
+            return Err(invalid("the query is not valid UTF-8 after percent-decoding"));
+        }
+        Ok(Self(
+            form_urlencoded::parse(text.as_bytes())
                 .map(|(key, value)| (key.into_owned(), value.into_owned()))
                 .collect(),
-        )
+        ))
     }
 
     /// The last value of a parameter; an empty one counts as absent.
@@ -197,7 +202,7 @@ mod tests {
     use super::*;
 
     fn query(text: &str) -> Query {
-        Query::parse(Some(text))
+        Query::parse(Some(text)).unwrap()
     }
 
     #[test]

@@ -165,7 +165,10 @@ pub struct Found {
 
 /// The route of a request: `not_found` if no path fits, `method_not_allowed` if only other methods do.
 pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
-    let trimmed = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+    // A slash at the end is forgiven, but not where something would be changed or go: `DELETE …/kpis/..` reaches the service as
+    // `DELETE …/`, made shorter on the way, and must not mean the use case.
+    let is_forgiven = path.len() > 1 && !matches!(method, "DELETE" | "PUT");
+    let trimmed = if is_forgiven { path.strip_suffix('/').unwrap_or(path) } else { path };
     let segments: Vec<&str> = trimmed.split('/').collect();
     let mut allowed: Vec<&'static str> = Vec::new();
     for (route_method, pattern, access, action) in ROUTES {
@@ -321,5 +324,7 @@ mod tests {
         assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
         assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));
         assert_eq!(code("GET", "/api/v1/dashboard/"), Ok(Action::Overview));
+        assert_eq!(code("DELETE", "/api/v1/use_cases/definitions/T/"), Err(Code::NotFound));
+        assert_eq!(code("PUT", "/api/v1/use_cases/definitions/T/"), Err(Code::NotFound));
     }
 }

@@ -115,8 +115,17 @@ impl From<(usize, Refusal)> for BulkError {
 pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
     let mut fields = context.body.object()?;
-    let Some(Value::Array(scores)) = fields.0.remove("scores") else {
-        return Err(invalid("the field 'scores' is missing: an array of 1 to 1000 scores"));
+    let scores = match fields.0.remove("scores") {
+        Some(Value::Array(scores)) => scores,
+        None | Some(Value::Null) => {
+            return Err(invalid("the field 'scores' is missing: an array of 1 to 1000 scores"));
+        }
+        Some(other) => {
+            return Err(invalid(format!(
+                "scores must be an array of 1 to {BULK_ITEMS_MAX} scores, not {}",
+                kind_of(&other)
+            )));
+        }
     };
     if scores.is_empty() || scores.len() > BULK_ITEMS_MAX {
         return Err(invalid(format!(

@@ -6,7 +6,8 @@ use serde_json::{Map, Number, Value};
 
 use super::body::{invalid, kind_of};
 use super::csv::{NotUtf8, Reader, restored};
-use crate::domain::refusal::{Code, Refusal, shown};
+use super::json;
+use crate::domain::refusal::{Refusal, shown};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
@@ -22,23 +23,6 @@ impl Format {
             "application/x-ndjson" | "application/ndjson" => Some(Self::Ndjson),
             _ => None,
         }
-    }
-}
-
-/// Tables are UTF-8, whatever else they may be said to be.
-pub fn check_charset(content_type: &str) -> Result<(), Refusal> {
-    let charset = content_type.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("charset").then(|| value.trim().trim_matches('"'))
-    });
-    match charset {
-        Some(other) if !["utf-8", "utf8", "us-ascii"].contains(&other.to_ascii_lowercase().as_str()) => {
-            Err(Refusal::new(
-                Code::UnsupportedMediaType,
-                format!("charset {} is not supported; send UTF-8", shown(other)),
-            ))
-        }
-        _ => Ok(()),
     }
 }
 
@@ -82,10 +66,9 @@ fn one_kpi(mut row: Value) -> Value {
 }
 
 fn object_of_line(line: &[u8]) -> Result<Value, Refusal> {
-    match serde_json::from_slice(line) {
-        Ok(Value::Object(fields)) => Ok(Value::Object(fields)),
-        Ok(other) => Err(invalid(format!("a line must be a JSON object, not {}", kind_of(&other)))),
-        Err(error) => Err(invalid(format!("the line is not valid JSON: {error}"))),
+    match json::parse("the line", line)? {
+        Value::Object(fields) => Ok(Value::Object(fields)),
+        other => Err(invalid(format!("a line must be a JSON object, not {}", kind_of(&other)))),
     }
 }
 
@@ -284,10 +267,5 @@ mod tests {
         ] {
             assert_eq!(Format::of(Some(content_type)), expect, "{content_type}");
         }
-        assert!(check_charset("text/csv; charset=\"utf-8\"").is_ok());
-        assert_eq!(
-            check_charset("text/csv;charset=latin1").map_err(|refusal| refusal.code),
-            Err(Code::UnsupportedMediaType)
-        );
     }
 }

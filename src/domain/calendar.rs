@@ -15,6 +15,9 @@ pub const SLOTS_PER_DAY: i64 = 96;
 
 const SLOTS_PER_HOUR: i64 = 4;
 
+/// Beyond all times: 10000-01-01.
+pub const TIME_END_MS: i64 = 253_402_300_800_000;
+
 /// The slot in which an instant lies.
 pub fn slot_of(ms: i64) -> i64 {
     ms.div_euclid(SLOT_MS)
@@ -280,15 +283,24 @@ pub fn format_timestamp(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// `2026-11-24`, with all its digits: chrono alone would take spaces and signs for some of them.
+fn parse_date(text: &str) -> Option<NaiveDate> {
+    let is_date = text.len() == 10
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            4 | 7 => byte == b'-',
+            _ => byte.is_ascii_digit(),
+        });
+    is_date.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()
+}
+
 /// A bound of a range: a date, which is its first instant in the zone, or an RFC 3339 time. A `+` that URL decoding has turned
 /// into a space is understood. Years 1970 to 9999.
 pub fn parse_bound(text: &str, zone: &Zone) -> Option<i64> {
-    let ms = match NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        Ok(date) if text.len() == 10 => slot_start_ms(zone.first_slot_of(date)),
-        _ => parse_timestamp(text).or_else(|| parse_timestamp(&text.replace(' ', "+")))?,
+    let ms = match parse_date(text) {
+        Some(date) => slot_start_ms(zone.first_slot_of(date)),
+        None => parse_timestamp(text).or_else(|| parse_timestamp(&text.replace(' ', "+")))?,
     };
-    const END_MS: i64 = 253_402_300_800_000; // 10000-01-01
-    (-2 * SLOTS_PER_DAY * SLOT_MS..END_MS).contains(&ms).then_some(ms)
+    (-2 * SLOTS_PER_DAY * SLOT_MS..TIME_END_MS).contains(&ms).then_some(ms)
 }
 
 #[cfg(test)]
@@ -483,7 +495,17 @@ mod tests {
         let zone = Zone::parse("Europe/Berlin").unwrap();
         assert_eq!(parse_bound("2026-11-24T10:00:00 02:00", &zone), parse_timestamp("2026-11-24T08:00:00Z"));
         assert_eq!(parse_bound("2026-07-01", &zone), parse_timestamp("2026-06-30T22:00:00Z"));
-        assert_eq!(parse_bound("2026-7-1", &zone), None);
+        for bad in [
+            "2026-7-1",
+            "+9999-1-01",
+            " 2026-1-01",
+            "2026- 1- 1",
+            "2026-02-30",
+            "0000-01-01",
+            "2026-11-2\u{661}",
+        ] {
+            assert_eq!(parse_bound(bad, &zone), None, "{bad}");
+        }
         assert_eq!(parse_bound("99999-01-01", &zone), None);
     }
 

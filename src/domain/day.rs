@@ -3,6 +3,7 @@
 //! Numbers are LEB128 varints, signed ones zigzag, doubles eight bytes little-endian. A blob: format version, kind, number of
 //! slots, then each slot's number in the day (0–95) and its cell.
 
+use super::calendar::SLOTS_PER_DAY;
 use super::cell::{Cell, InstanceCell};
 use super::double_double::DoubleDouble;
 use super::kpi::{KpiType, Rules};
@@ -12,6 +13,9 @@ const FORMAT: u8 = 1;
 const KIND_SCORES: u8 = 0;
 const KIND_BOOLEAN: u8 = 1;
 const KIND_INSTANCES: u8 = 2;
+
+/// No count comes near it, so that sums of counts stay exact as doubles.
+const COUNT_END: u64 = 1 << 48;
 
 /// The blob is not what this version writes: storage was damaged, or is newer than the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +80,11 @@ impl Day<Cell> {
     pub fn decode(blob: &[u8], rules: &Rules) -> Result<Self, Corrupt> {
         let mut input = Input(blob);
         input.expect(FORMAT)?;
-        let kind = input.byte()?;
-        let length = input.number()?;
-        let mut slots = Vec::new();
-        for _ in 0..length {
-            let slot = input.byte()?;
-            let cell = match kind {
-                KIND_BOOLEAN => Cell::boolean(input.number()?, input.number()?, rules),
-                KIND_SCORES => input.cell()?,
-                _ => return Err(Corrupt),
-            };
-            slots.push((slot, cell));
+        match input.byte()? {
+            KIND_BOOLEAN => input.day(|input| Ok(Cell::boolean(input.count()?, input.count()?, rules))),
+            KIND_SCORES => input.day(Input::cell),
+            _ => Err(Corrupt),
         }
-        Ok(Self { slots })
     }
 }
 
@@ -110,14 +106,10 @@ impl Day<InstanceCell> {
         let mut input = Input(blob);
         input.expect(FORMAT)?;
         input.expect(KIND_INSTANCES)?;
-        let length = input.number()?;
-        let mut slots = Vec::new();
-        for _ in 0..length {
-            let slot = input.byte()?;
-            let (instances, reviewed) = (input.number()?, input.number()?);
-            slots.push((slot, InstanceCell { instances, reviewed, reviewed_by_kpi: input.tally()? }));
-        }
-        Ok(Self { slots })
+        input.day(|input| {
+            let (instances, reviewed) = (input.count()?, input.count()?);
+            Ok(InstanceCell { instances, reviewed, reviewed_by_kpi: input.tally()? })
+        })
     }
 }
 
@@ -174,16 +166,39 @@ impl Input<'_> {
         if self.byte()? == byte { Ok(()) } else { Err(Corrupt) }
     }
 
+    /// Slots up to the end of the blob, in their order.
+    fn day<C>(&mut self, mut cell: impl FnMut(&mut Self) -> Result<C, Corrupt>) -> Result<Day<C>, Corrupt> {
+        let length = self.number()?;
+        let mut slots: Vec<(u8, C)> = Vec::new();
+        for _ in 0..length {
+            let slot = self.byte()?;
+            let in_order = slots.last().is_none_or(|(last, _)| *last < slot);
+            if !in_order || i64::from(slot) >= SLOTS_PER_DAY {
+                return Err(Corrupt);
+            }
+            slots.push((slot, cell(self)?));
+        }
+        if self.0.is_empty() { Ok(Day { slots }) } else { Err(Corrupt) }
+    }
+
     fn number(&mut self) -> Result<u64, Corrupt> {
         let mut number = 0_u64;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
-            number |= u64::from(byte & 0x7f) << shift;
+            let bits = u64::from(byte & 0x7f);
+            number |= bits << shift;
+            if number >> shift != bits {
+                return Err(Corrupt);
+            }
             if byte < 0x80 {
                 return Ok(number);
             }
         }
         Err(Corrupt)
+    }
+
+    fn count(&mut self) -> Result<u64, Corrupt> {
+        self.number().and_then(|count| if count < COUNT_END { Ok(count) } else { Err(Corrupt) })
     }
 
     fn double(&mut self) -> Result<f64, Corrupt> {
@@ -194,18 +209,21 @@ impl Input<'_> {
 
     fn tally(&mut self) -> Result<Tally, Corrupt> {
         let length = self.number()?;
-        let mut entries = Vec::new();
+        let mut entries: Vec<(i64, u64)> = Vec::new();
         let mut index = 0_i64;
         for _ in 0..length {
             index = index.wrapping_add(unzigzag(self.number()?));
-            entries.push((index, self.number()?));
+            if entries.last().is_some_and(|(last, _)| *last >= index) {
+                return Err(Corrupt);
+            }
+            entries.push((index, self.count()?));
         }
         Ok(Tally { entries })
     }
 
     fn cell(&mut self) -> Result<Cell, Corrupt> {
-        let (count, meeting_goal) = (self.number()?, self.number()?);
-        let (minimum_count, maximum_count) = (self.number()?, self.number()?);
+        let (count, meeting_goal) = (self.count()?, self.count()?);
+        let (minimum_count, maximum_count) = (self.count()?, self.count()?);
         let sum = DoubleDouble { high: self.double()?, low: self.double()? };
         let squares = DoubleDouble { high: self.double()?, low: self.double()? };
         let (minimum, maximum) = (self.double()?, self.double()?);
@@ -228,6 +246,7 @@ impl Input<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::cell::CellSum;
     use crate::domain::kpi::Direction;
     use proptest::prelude::*;
 
@@ -276,10 +295,76 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        fn instances_that_are_written_are_read(
+            seen in proptest::collection::vec((0u8..96, proptest::collection::btree_set(1i64..1 << 40, 0..5)), 0..100),
+        ) {
+            let mut day = Day::<InstanceCell>::default();
+            for (slot, kpis) in seen {
+                day.cell_mut(slot).unwrap().add(&kpis.into_iter().collect::<Vec<_>>());
+            }
+            prop_assert_eq!(Day::<InstanceCell>::decode(&day.encode()), Ok(day));
+        }
+
+        /// Also those that look like a blob: then what is read is as sorted as what is written, and can be added up.
+        #[test]
+        fn any_bytes_are_read_or_refused(
+            kind in 0u8..4,
+            rest in proptest::collection::vec(prop_oneof![0u8..4, any::<u8>()], 0..200),
+        ) {
+            let blob: Vec<u8> = [1, kind].into_iter().chain(rest).collect();
+            for r in [rules(KpiType::Number), rules(KpiType::Boolean)] {
+                if let Ok(day) = Day::<Cell>::decode(&blob, &r) {
+                    prop_assert!(day.slots.is_sorted_by(|a, b| a.0 < b.0) && day.slots.iter().all(|(slot, _)| *slot < 96));
+                    let mut sum = CellSum::default();
+                    for (_, cell) in &day.slots {
+                        prop_assert!(cell.histogram.entries.is_sorted_by(|a, b| a.0 < b.0));
+                        sum.add(cell);
+                    }
+                }
+            }
+            if let Ok(day) = Day::<InstanceCell>::decode(&blob) {
+                prop_assert!(day.slots.iter().all(|(_, cell)| cell.reviewed_by_kpi.total() < u64::MAX));
+            }
+        }
+
+        #[test]
+        fn a_blob_that_is_cut_off_or_goes_on_is_refused(
+            scores in proptest::collection::vec((0u8..96, -1e15f64..1e15), 1..20),
+            cut in any::<prop::sample::Index>(),
+            more in any::<u8>(),
+        ) {
+            for kpi_type in [KpiType::Number, KpiType::Boolean] {
+                let r = rules(kpi_type);
+                let mut day = Day::<Cell>::default();
+                for (slot, score) in &scores {
+                    day.cell_mut(*slot).unwrap().add(&r, *score);
+                }
+                let mut blob = day.encode(&r);
+                prop_assert_eq!(Day::<Cell>::decode(&blob[..cut.index(blob.len())], &r), Err(Corrupt));
+                blob.push(more);
+                prop_assert_eq!(Day::<Cell>::decode(&blob, &r), Err(Corrupt));
+            }
+        }
+
+        /// A damaged blob is read as something, or refused; in either case at once.
+        #[test]
+        fn a_damaged_blob_does_no_harm(
+            scores in proptest::collection::vec((0u8..96, -1e15f64..1e15), 1..20),
+            at in any::<prop::sample::Index>(),
+            byte in any::<u8>(),
+        ) {
             let r = rules(KpiType::Number);
-            let _ = Day::<Cell>::decode(&bytes, &r);
-            let _ = Day::<InstanceCell>::decode(&bytes);
+            let mut day = Day::<Cell>::default();
+            for (slot, score) in scores {
+                day.cell_mut(slot).unwrap().add(&r, score);
+            }
+            let mut blob = day.encode(&r);
+            let at = at.index(blob.len());
+            blob[at] = byte;
+            if let Ok(day) = Day::<Cell>::decode(&blob, &r) {
+                let mut sum = CellSum::default();
+                day.slots.iter().for_each(|(_, cell)| sum.add(cell));
+            }
         }
     }
 }

@@ -10,13 +10,16 @@ mod accounts;
 mod analysis;
 mod dashboards;
 mod definitions;
+mod doors;
 mod errors;
 mod exports;
 mod imports;
+mod input;
 mod instances;
 mod kpis;
 mod properties;
 mod recount;
+mod rows;
 mod schedule;
 mod scores;
 

@@ -147,10 +147,11 @@ impl App {
         body: Option<String>,
         headers: &[(&str, &str)],
     ) -> Result<Reply, String> {
-        let mut request = ureq::http::Request::builder()
-            .method(method)
-            .uri(format!("{}{path}", self.service.url))
-            .header("xProxy-api-key", &self.key);
+        let mut request =
+            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.service.url));
+        if !self.key.is_empty() {
+            request = request.header("xProxy-api-key", &self.key);
+        }
         let has = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
         if body.is_some() && !has("content-type") {
             request = request.header("content-type", "application/json");
