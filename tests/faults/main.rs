@@ -2,8 +2,11 @@
 //! and the next write works without anybody's help.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, dead_code)]
+// Native code: clocks are there.
+#![allow(clippy::disallowed_methods)]
 
 mod behind;
+mod chaos;
 #[path = "../support/running.rs"]
 mod running;
 #[path = "../support/mod.rs"]
