@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-overload soak record fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, oracle and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, overload, oracle and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -29,8 +29,17 @@ test-api: ## API tests against real workerd
 test-crash: ## Ten kills of workerd in the middle of a write load
 	@scripts/test.sh crash
 
-test-faults: ## D1 that refuses, is slow, or commits and loses the connection
+test-faults: ## Faults of D1, resets of objects, kills, repeated requests and crons, singly and together
 	@scripts/test.sh faults
+
+test-overload: setup ## Five times the load that can be served, for a minute (OVERLOAD_SECONDS)
+	@OVERLOAD_SECONDS="$${OVERLOAD_SECONDS:-60}" REPORT_DIR="$(CURDIR)/target/reports" scripts/test.sh overload
+
+soak: setup ## Faults of all kinds for 20 minutes (SOAK_MINUTES); figures in target/reports
+	@scripts/soak.sh
+
+record: ## Put the figures of the last soak and overload test into docs/RELIABILITY.md
+	@scripts/record.sh
 
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle

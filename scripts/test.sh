@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted oracle || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted overload || wanted oracle || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -50,6 +50,11 @@ fi
 if wanted faults; then
   header "Fault tests"
   cargo test --quiet --test faults -- --nocapture
+fi
+
+if wanted overload; then
+  header "Overload"
+  cargo test --quiet --test overload -- --nocapture
 fi
 
 if wanted oracle; then

@@ -9,7 +9,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 use tokio::sync::mpsc;
-use tokio::time::{MissedTickBehavior, interval, sleep_until, timeout_at};
+use tokio::time::{MissedTickBehavior, interval, timeout_at};
 
 pub const TYPES: u64 = 4;
 /// Instances of each type that bulk requests write, and that dashboards therefore always show.
@@ -206,14 +206,15 @@ pub fn score_of(n: u64) -> f64 {
     (n % 7 * 10) as f64 + n as f64 / 1e6
 }
 
+/// Which set a bulk request writes.
+pub fn set_of(n: u64) -> u64 {
+    n / TYPES % BULK_SETS
+}
+
 fn bulk_body(n: u64) -> String {
-    let set = n / TYPES % BULK_SETS;
+    let set = set_of(n);
     let scores: Vec<_> = (0..items_of_set(set))
         .map(|item| json!({"use_case_id": format!("b-{}-{set}-{item}", n % TYPES), "kpi_name": "N", "score": score_of(n)}))
         .collect();
     json!({"scores": scores}).to_string()
-}
-
-pub async fn pause(length: Duration) {
-    sleep_until(tokio::time::Instant::now() + length).await;
 }

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::stage::{Stage, read};
 use super::{Fault, armed};
+use crate::report::report;
 use crate::support::App;
 
 #[derive(Default)]
@@ -57,22 +58,9 @@ impl Figures {
         )
     }
 
-    /// The table for people; also written, with the same as JSON, into the folder `SOAK_REPORT`, if that is set.
+    /// The table for people and for docs/RELIABILITY.md.
     pub fn report(&self, stage: &Stage, seed: u64, took: Duration) -> String {
-        let rows = self.rows(stage, seed, took);
-        let mut table = "| what | figure |\n|---|---|\n".to_owned();
-        for (name, value) in &rows {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            table.push_str(&format!("| {name} | {value} |\n"));
-        }
-        if let Ok(folder) = std::env::var("SOAK_REPORT") {
-            let rows: serde_json::Map<String, Value> =
-                rows.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-            std::fs::create_dir_all(&folder).unwrap();
-            std::fs::write(format!("{folder}/report.json"), format!("{:#}\n", Value::from(rows))).unwrap();
-            std::fs::write(format!("{folder}/report.md"), &table).unwrap();
-        }
-        table
+        report("soak", &self.rows(stage, seed, took))
     }
 
     fn rows(&self, stage: &Stage, seed: u64, took: Duration) -> Vec<(&'static str, Value)> {
