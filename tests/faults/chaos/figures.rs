@@ -29,8 +29,10 @@ impl Figures {
         self.inject(app, &armed(seed, faults));
     }
 
-    pub fn disarm(&mut self, app: &App) {
-        self.inject(app, &armed(1, &[]));
+    /// Answers whether any call of an object was stalled: it may still be under way, and take effect.
+    pub fn disarm(&mut self, app: &App) -> bool {
+        let injected = self.inject(app, &armed(1, &[]));
+        injected.iter().any(|kind| ["objects:mute", "objects:late"].contains(&kind.as_str()))
     }
 
     /// Counts what was injected so far, before the service forgets it.
@@ -38,11 +40,13 @@ impl Figures {
         self.disarm(app);
     }
 
-    fn inject(&mut self, app: &App, chaos: &Value) {
+    /// Answers the kinds that were injected until now.
+    fn inject(&mut self, app: &App, chaos: &Value) -> Vec<String> {
         let counts = app.post("/__chaos", chaos).ok();
         for (kind, count) in counts.as_object().unwrap() {
             *self.injected.entry(kind.clone()).or_default() += count.as_u64().unwrap();
         }
+        counts.as_object().unwrap().keys().cloned().collect()
     }
 
     /// Where the run is.

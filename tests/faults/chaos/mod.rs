@@ -70,7 +70,7 @@ impl Fault {
             Slow => &[("objects", "slow", 0.15, 0)],
             Lose => &[("objects", "lose", 0.2, 0)],
             // Each holds an object up for 12 s.
-            Stall => &[("objects", "late", 0.03, 1), ("objects", "mute", 0.03, 1)],
+            Stall => &[("objects", "late", 0.1, 1), ("objects", "mute", 0.1, 1)],
             Evict => &[
                 ("objects", "evict_before", 0.04, 0),
                 ("objects", "evict_during", 0.07, 0),
@@ -143,15 +143,14 @@ impl Run {
     }
 
     fn every_kind_once(&mut self) {
-        let length = Duration::from_millis(2_000);
+        let length = Duration::from_millis(1_500);
         for faults in [
             &[Refuse, Evict][..],
             &[Lose, Cron],
             &[Slow, Repeat],
-            &[Reads, Lose],
-            &[Evict, Cron, Repeat],
+            &[Reads, Evict],
             &[Lose, Kill],
-            &[Stall],
+            &[Stall, Repeat],
         ] {
             self.round(faults, length);
         }
@@ -182,7 +181,7 @@ impl Run {
         let (stage, figures, running) = (&self.stage, &mut self.figures, &mut self.running);
         let (random, probes, seed) = (&mut self.random, &mut self.probes, self.seed);
         let state_dir = &self.state_dir;
-        let recovery = std::thread::scope(|scope| {
+        let (recovery, stalled) = std::thread::scope(|scope| {
             for writer in &mut self.writers {
                 scope.spawn(|| writer.run(stage));
             }
@@ -205,16 +204,16 @@ impl Run {
                 figures.arm(&stage.app(), random.random(), faults);
             }
             std::thread::sleep(length);
-            figures.disarm(&stage.app());
+            let stalled = figures.disarm(&stage.app());
             stage.stop.store(true, Ordering::SeqCst);
             let recovery = write_again(stage, probes);
             figures.crons += crons.map_or(0, |crons| crons.join().unwrap());
-            recovery
+            (recovery, stalled)
         });
         self.figures.recovery_max = self.figures.recovery_max.max(recovery);
         self.figures.rounds += 1;
         self.figures.kills += u64::from(faults.contains(&Kill));
-        if faults.contains(&Stall) || faults.contains(&Reads) {
+        if stalled {
             std::thread::sleep(STALLED_MAX.saturating_sub(recovery));
         }
         if faults.contains(&Idle) {

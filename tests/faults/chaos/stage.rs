@@ -134,7 +134,7 @@ impl Stage {
                 if !killed && !self.waits_for_restart() {
                     self.violation("unanswered", format!("{} {}: {error}", request.method, request.path));
                 }
-                std::thread::sleep(Duration::from_millis(50));
+                std::thread::sleep(Duration::from_millis(200));
                 Answer { status: None, body: Value::Null, text: error }
             }
         }

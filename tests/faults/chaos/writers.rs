@@ -38,8 +38,8 @@ impl Writer {
             match self.random.random_range(0..100) {
                 0..10 => self.bulk(stage, use_case),
                 10..20 => self.tick(stage, use_case),
-                20..26 => self.refused(stage, key),
-                26..34 => self.read_back(stage, key),
+                20..25 => self.refused(stage, key),
+                25..40 => self.read_back(stage, key),
                 _ => {
                     let change = self.draw_change();
                     self.carry_out(stage, &key, &change);
