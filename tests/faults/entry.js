@@ -2,6 +2,7 @@
 // this is in the code that ships.
 //   GET /__faults: which calls of D1 fail, and how, counted or drawn. Answers what was injected since the last time.
 //   POST /__chaos: the same for the chaos tests, any number of kinds at once, drawn. Answers the counts by kind.
+//   GET /__object?name=…&sql=… or &lose=1: what an object holds, or its end.
 import { DurableObject } from "cloudflare:workers";
 import Service, * as wasm from "../../build/index.js";
 
@@ -88,6 +89,25 @@ export class Aggregator extends DurableObject {
   call(text) {
     return this.inner.call(text);
   }
+
+  // SQL in the object's own storage: rows as arrays, blobs as their length.
+  sql(statement) {
+    const shown = (value) => (value instanceof ArrayBuffer ? value.byteLength : value);
+    return [...this.ctx.storage.sql.exec(statement).raw()].map((row) => row.map(shown));
+  }
+
+  // Everything the object holds is gone, and it starts anew.
+  async lose() {
+    await this.ctx.storage.deleteAll();
+    this.ctx.abort("lost");
+  }
+}
+
+// By the object's internal name.
+async function reach(env, parameters) {
+  const object = env.AGGREGATOR.getByName(parameters.get("name"));
+  if (parameters.has("sql")) return Response.json(await object.sql(parameters.get("sql")));
+  return object.lose().then(() => Response.json("still there"), () => Response.json("lost"));
 }
 
 const service = (env, ctx) => new Service(ctx, { ...env, DB: unreliable(env.DB, "worker", ctx) });
@@ -108,6 +128,7 @@ export default {
       chaos = { rates: next.rates, limits: next.limits, counts: {} };
       return Response.json(counts);
     }
+    if (pathname === "/__object") return reach(env, searchParams);
     return service(env, ctx).fetch(request);
   },
 

@@ -47,7 +47,8 @@ fn more_load_than_can_be_served_is_refused_in_order() {
     let seconds = std::env::var("OVERLOAD_SECONDS").map_or(3.0, |text| text.parse().unwrap());
     let state_dir = std::env::temp_dir().join(unique("edge-kpi-overload"));
     std::fs::create_dir_all(&state_dir).unwrap();
-    let running = Running::start(&state_dir, std::env::var("OVERLOAD_CONFIG").ok().as_deref());
+    let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/overload/wrangler.toml");
+    let running = Running::start(&state_dir, Some(config));
     let app = running.service.application();
     for use_case in 0..TYPES {
         app.define(&format!("T{use_case}"), "N", "number", 10.0);

@@ -166,7 +166,7 @@ impl Run {
                 let others: Vec<Fault> = ALL.into_iter().filter(|fault| *fault != first).collect();
                 vec![first, others[self.random.random_range(0..others.len())]]
             });
-            let length = Duration::from_millis(self.random.random_range(2_000..8_000));
+            let length = Duration::from_millis(self.random.random_range(4_000..14_000));
             self.round(&faults, length);
         }
     }
