@@ -85,6 +85,30 @@ fn exports_and_imports_that_break_off_say_so() {
     });
 }
 
+/// A batch that D1 sits on. The service gives the call up, takes over, sends the batch again and goes on; then the first one
+/// arrives after all, and must change nothing.
+#[test]
+fn a_batch_that_arrives_late_changes_nothing() {
+    with_faulty_service(|app| {
+        let write = |score: u32| app.score("T", "late", "Mood", &json!({"score": score, "comment": "c"}));
+        write(1).ok();
+        let late = json!({"seed": 1, "rates": {"objects": {"late": 1.0}}, "limits": {"objects:late": 1}});
+        app.post("/__chaos", &late).ok();
+        let began = std::time::Instant::now();
+        let first = write(2);
+        assert!(began.elapsed() > std::time::Duration::from_secs(11), "{:?}", began.elapsed());
+        assert_eq!(first.status, 204, "{}", first.text);
+        write(3).ok();
+        std::thread::sleep(std::time::Duration::from_secs(15).saturating_sub(began.elapsed()));
+        let none = json!({"seed": 1, "rates": {}, "limits": {}});
+        assert_eq!(app.post("/__chaos", &none).ok()["objects:late"], 1);
+        let shown = app.get("/api/v1/use_cases/instances/T/late/kpis").ok();
+        assert_eq!(shown["items"][0]["score"], 3.0);
+        write(4).ok();
+        check_against_recount(app, "T");
+    });
+}
+
 /// The batch took effect, the connection was lost, D1 can be asked again: every caller gets the true answer.
 fn a_lost_answer_is_found_again(app: &App) {
     // Increments take two calls a batch; every third call hits both, and leaves the take-over after a loss alone.

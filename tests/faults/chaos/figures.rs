@@ -49,6 +49,22 @@ impl Figures {
         counts.as_object().unwrap().keys().cloned().collect()
     }
 
+    /// A round in which nothing failed shows nothing.
+    pub fn assert_every_kind_was_injected(&self) {
+        let all = |prefix: &str| {
+            self.injected
+                .iter()
+                .filter(|(kind, _)| kind.starts_with(prefix))
+                .map(|(_, count)| count)
+                .sum::<u64>()
+        };
+        for kind in ["refuse", "slow", "lose", "late", "mute", "evict"] {
+            assert!(all(&format!("objects:{kind}")) > 0, "no {kind}: {:?}", self.injected);
+        }
+        assert!(all("worker:") > 0, "none of the Worker's own calls failed: {:?}", self.injected);
+        assert!(self.kills > 0 && self.crons > 0, "{} kills, {} crons", self.kills, self.crons);
+    }
+
     /// Where the run is.
     pub fn line(&self, stage: &Stage) -> String {
         let counts = &stage.counts;

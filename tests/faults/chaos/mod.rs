@@ -154,6 +154,7 @@ impl Run {
         ] {
             self.round(faults, length);
         }
+        self.figures.assert_every_kind_was_injected();
     }
 
     fn soak(&mut self, length: Duration) {
@@ -203,7 +204,8 @@ impl Run {
                 *running = Some(restarted);
                 figures.arm(&stage.app(), random.random(), faults);
             }
-            std::thread::sleep(length);
+            // Writes go on until stalled calls have taken effect, or not.
+            std::thread::sleep(if faults.contains(&Stall) { length.max(STALLED_MAX) } else { length });
             let stalled = figures.disarm(&stage.app());
             stage.stop.store(true, Ordering::SeqCst);
             let recovery = write_again(stage, probes);
