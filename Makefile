@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation fuzz fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation test-overload soak record fuzz fmt lint deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, operation, oracle and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, operation, overload, oracle and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -29,7 +29,7 @@ test-api: ## API tests against real workerd
 test-crash: ## Ten kills of workerd in the middle of a write load
 	@scripts/test.sh crash
 
-test-faults: ## D1 that refuses, is slow, or commits and loses the connection
+test-faults: ## Faults of D1, resets of objects, kills, repeated requests and crons, singly and together
 	@scripts/test.sh faults
 
 test-operation: ## Aggregates that are wrong, unreadable or lost; what deletion leaves behind; limits and origins
@@ -37,6 +37,15 @@ test-operation: ## Aggregates that are wrong, unreadable or lost; what deletion 
 
 fuzz: setup ## Random input for all that reads what others send, for FUZZ_MINUTES (5); not in `make test`, which tries little of it
 	@scripts/fuzz.sh
+
+test-overload: setup ## Five times the load that can be served, for a minute (OVERLOAD_SECONDS)
+	@OVERLOAD_SECONDS="$${OVERLOAD_SECONDS:-60}" REPORT_DIR="$(CURDIR)/target/reports" scripts/test.sh overload
+
+soak: setup ## Faults of all kinds for 20 minutes (SOAK_MINUTES); figures in target/reports
+	@scripts/soak.sh
+
+record: ## Put the figures of the last soak and overload test into docs/RELIABILITY.md
+	@scripts/record.sh
 
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle

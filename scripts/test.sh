@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted operation || wanted oracle || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted operation || wanted overload || wanted oracle || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -55,6 +55,11 @@ fi
 if wanted operation; then
   header "Operation: wrong and lost aggregates, deletion, limits"
   cargo test --quiet --test operation -- --nocapture
+fi
+
+if wanted overload; then
+  header "Overload"
+  cargo test --quiet --test overload -- --nocapture
 fi
 
 if wanted oracle; then

@@ -1,5 +1,8 @@
-// The Worker as it ships, with a database that fails on demand for the objects that write (or, with `where=worker`, for the
-// Worker that reads). For tests only: GET /__faults sets which calls fail, and how. Nothing of this is in the code that ships.
+// The Worker as it ships, with a database that fails on demand, and objects that are reset on demand. For tests only; nothing of
+// this is in the code that ships.
+//   GET /__faults: which calls of D1 fail, and how, counted or drawn. Answers what was injected since the last time.
+//   POST /__chaos: the same for the chaos tests, any number of kinds at once, drawn. Answers the counts by kind.
+//   GET /__object?name=…&sql=… or &lose=1: what an object holds, or its end.
 import { DurableObject } from "cloudflare:workers";
 import Service, * as wasm from "../../build/index.js";
 
@@ -7,30 +10,70 @@ import Service, * as wasm from "../../build/index.js";
 // Every `every`th call, counted; or, with `random`, one of so many, drawn with a fixed seed.
 const faults = { mode: "none", where: "objects", every: 1, random: false, seed: 1, seen: 0, injected: 0 };
 
-function isNext() {
-  if (!faults.random) return faults.seen % faults.every === 0;
-  faults.seed = (Math.imul(faults.seed, 1_664_525) + 1_013_904_223) >>> 0;
-  return faults.seed / 4_294_967_296 < 1 / faults.every;
+// Shares of calls by who calls ("objects" or "worker") and kind (see KINDS), and how often a kind comes at most.
+let chaos = { rates: {}, limits: {}, counts: {} };
+
+// Longer than the service waits for D1 (12 s).
+const STALL_MS = 13_000;
+const SLOW_MS = 300;
+
+let seed = 1;
+function draw() {
+  seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
+  return seed / 4_294_967_296;
 }
 
-async function withFaults(where, work) {
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const fail = (kind) => {
+  throw new Error(`injected: ${kind}`);
+};
+
+// Each gets the call of D1, and the object's state where an object calls. `ctx.abort` resets the object as a crash does: what
+// it has in memory is gone, every call to it fails, and nothing of it goes on; the next call finds a new object.
+const KINDS = {
+  refuse: () => fail("refuse"),
+  lose: async (work) => (await work(), fail("lose")),
+  slow: async (work) => (await pause(SLOW_MS), work()),
+  // No answer in time: it takes effect at once, or only when the service has long gone on without it.
+  mute: async (work) => {
+    const answer = await work();
+    await pause(STALL_MS);
+    return answer;
+  },
+  late: async (work) => (await pause(STALL_MS), work()),
+  // Before the batch is sent, while it is under way, and when it is committed, but the object does not know yet.
+  evict_before: async (_, ctx) => (await pause(0), ctx.abort("injected: evict_before")),
+  evict_during: async (work, ctx) => {
+    const answer = work();
+    await pause(draw() * 12);
+    ctx.abort("injected: evict_during");
+    return answer;
+  },
+  evict_after: async (work, ctx) => (await work(), ctx.abort("injected: evict_after")),
+};
+
+async function withFaults(where, work, ctx) {
+  for (const [kind, rate] of Object.entries(chaos.rates[where] ?? {})) {
+    const name = `${where}:${kind}`;
+    const count = chaos.counts[name] ?? 0;
+    if (draw() >= rate || count >= (chaos.limits[name] ?? Infinity)) continue;
+    chaos.counts[name] = count + 1;
+    return KINDS[kind](work, ctx);
+  }
   if (where !== faults.where) return work();
   faults.seen += 1;
-  const hit = faults.mode !== "none" && isNext();
-  if (!hit) return work();
+  const isNext = faults.random ? draw() < 1 / faults.every : faults.seen % faults.every === 0;
+  if (faults.mode === "none" || !isNext) return work();
   faults.injected += 1;
-  if (faults.mode === "slow") await new Promise((resolve) => setTimeout(resolve, 300));
-  if (faults.mode === "lose") await work();
-  if (faults.mode === "refuse" || faults.mode === "lose") throw new Error(`injected: ${faults.mode}`);
-  return work();
+  return KINDS[faults.mode](work, ctx);
 }
 
-function unreliable(database, where) {
+function unreliable(database, where, ctx) {
   return new Proxy(database, {
     get(target, property) {
       // The Rust side checks the name of the class.
       if (property === "constructor") return target.constructor;
-      if (property === "batch") return (statements) => withFaults(where, () => target.batch(statements));
+      if (property === "batch") return (statements) => withFaults(where, () => target.batch(statements), ctx);
       const value = target[property];
       return typeof value === "function" ? value.bind(target) : value;
     },
@@ -40,7 +83,7 @@ function unreliable(database, where) {
 export class Aggregator extends DurableObject {
   constructor(ctx, env) {
     super(ctx, env);
-    this.inner = new wasm.Aggregator(ctx, { ...env, DB: unreliable(env.DB, "objects") });
+    this.inner = new wasm.Aggregator(ctx, { ...env, DB: unreliable(env.DB, "objects", ctx) });
   }
 
   call(text) {
@@ -60,26 +103,36 @@ export class Aggregator extends DurableObject {
   }
 }
 
-// GET /__object?name=…&sql=… or &lose=1, by the object's internal name.
-async function reach(env, url) {
-  const object = env.AGGREGATOR.getByName(url.searchParams.get("name"));
-  if (url.searchParams.has("sql")) return Response.json(await object.sql(url.searchParams.get("sql")));
+// By the object's internal name.
+async function reach(env, parameters) {
+  const object = env.AGGREGATOR.getByName(parameters.get("name"));
+  if (parameters.has("sql")) return Response.json(await object.sql(parameters.get("sql")));
   return object.lose().then(() => Response.json("still there"), () => Response.json("lost"));
 }
 
-export default {
-  scheduled(controller, env, ctx) {
-    return new Service(ctx, env).scheduled(controller);
-  },
+const service = (env, ctx) => new Service(ctx, { ...env, DB: unreliable(env.DB, "worker", ctx) });
 
-  fetch(request, env, ctx) {
-    const url = new URL(request.url);
-    if (url.pathname === "/__faults") {
-      const injected = faults.injected;
-      Object.assign(faults, { mode: url.searchParams.get("mode"), where: url.searchParams.get("where") ?? "objects", every: Number(url.searchParams.get("every")), random: url.searchParams.get("random") === "true", seen: 0, injected: 0 });
+export default {
+  async fetch(request, env, ctx) {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === "/__faults") {
+      const { injected } = faults;
+      seed = 1;
+      Object.assign(faults, { mode: searchParams.get("mode"), where: searchParams.get("where") ?? "objects", every: Number(searchParams.get("every")), random: searchParams.get("random") === "true", seen: 0, injected: 0 });
       return Response.json({ injected });
     }
-    if (url.pathname === "/__object") return reach(env, url);
-    return new Service(ctx, { ...env, DB: unreliable(env.DB, "worker") }).fetch(request);
+    if (pathname === "/__chaos") {
+      const { counts } = chaos;
+      const next = await request.json();
+      seed = next.seed;
+      chaos = { rates: next.rates, limits: next.limits, counts: {} };
+      return Response.json(counts);
+    }
+    if (pathname === "/__object") return reach(env, searchParams);
+    return service(env, ctx).fetch(request);
+  },
+
+  scheduled(event, env, ctx) {
+    return service(env, ctx).scheduled(event);
   },
 };

@@ -38,6 +38,14 @@ impl Running {
         Self { script, service }
     }
 
+    /// The processes of this service that run a program of this name.
+    pub fn processes(&self, name: &str) -> Vec<u32> {
+        let is_named = |pid: &u32| {
+            std::fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        descendants(self.script.id()).into_iter().filter(is_named).collect()
+    }
+
     /// Kills workerd, wrangler and the script at once, without a warning.
     pub fn kill(self) {
         drop(self);
