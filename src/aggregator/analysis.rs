@@ -146,6 +146,8 @@ async fn before_and_after(
 
 /// The answer to the making of an event, and to its deletion.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComparedEvent))]
 pub struct EventAnswer<'a> {
     event_id: &'a str,
     at: String,
@@ -181,7 +183,8 @@ pub fn no_such_event(event_id: &str) -> Refusal {
 }
 
 #[derive(Serialize)]
-struct Regressions<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Regressions<'a> {
     use_case_name: &'a str,
     alpha: f64,
     range: RangeShown<'a>,
@@ -190,7 +193,8 @@ struct Regressions<'a> {
 }
 
 #[derive(Serialize)]
-struct Regression<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Regression<'a> {
     event: Change<'a>,
     #[serde(flatten)]
     kpi: KpiComparison<'a>,
@@ -227,7 +231,8 @@ pub async fn regressions(reader: &Reader<'_>, query: &Query, alpha: f64) -> Read
 }
 
 #[derive(Serialize)]
-struct Breakdown<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Breakdown<'a> {
     use_case_name: &'a str,
     by: String,
     alpha: f64,
@@ -237,7 +242,8 @@ struct Breakdown<'a> {
 }
 
 #[derive(Serialize)]
-struct KpiBreakdown<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct KpiBreakdown<'a> {
     kpi_id: &'a str,
     kpi_name: &'a str,
     kpi_type: KpiType,
@@ -250,7 +256,9 @@ struct KpiBreakdown<'a> {
 }
 
 #[derive(Serialize)]
-struct ValueShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = BrokenDownValue))]
+pub struct ValueShown {
     /// `null` for the scores whose instance has no such property.
     value: Option<serde_json::Value>,
     /// From 1, the best average first; `null` without scores.

@@ -104,7 +104,8 @@ pub async fn compare_sides(context: &Context<'_>) -> Result<Answer, Refusal> {
 }
 
 #[derive(Serialize)]
-struct Comparisons<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Comparisons<'a> {
     use_case_name: &'a str,
     by: &'a str,
     alpha: f64,
@@ -118,7 +119,9 @@ struct Comparisons<'a> {
 
 /// One KPI's comparison, as the API shows it.
 #[derive(Serialize)]
-struct Compared {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComparedKpi))]
+pub struct Compared {
     kpi_id: String,
     kpi_name: String,
     kpi_type: KpiType,
@@ -126,6 +129,7 @@ struct Compared {
     direction: Direction,
     unit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     benchmark_name: Option<String>,
     #[serde(flatten)]
     comparison: Comparison,

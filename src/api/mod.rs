@@ -9,11 +9,14 @@ mod body;
 mod csv;
 mod dashboards;
 mod definitions;
+mod docs;
 mod events;
 mod exports;
 mod imports;
 mod instances;
 mod kpis;
+#[cfg(test)]
+mod openapi;
 mod query;
 mod routes;
 mod scores;
@@ -82,6 +85,10 @@ async fn respond(
     if let Ok(Found { action: Action::Health, .. }) = &found {
         return Ok((None, Answer::json(r#"{"status":"ok"}"#.to_owned())));
     }
+    if let Ok(Found { action: Action::OpenApi | Action::Docs, .. }) = &found {
+        let path = request.url().map(|url| url.path().to_owned()).unwrap_or_default();
+        return docs::serve(env, &path).await.map(|answer| (None, answer)).map_err(nobody);
+    }
     let database = env
         .d1(DATABASE_BINDING)
         .map(Database::new)
@@ -116,6 +123,8 @@ async fn respond(
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     match action {
         Action::Health => Ok(Answer::json(r#"{"status":"ok"}"#.to_owned())),
+        Action::OpenApi => docs::serve(context.env, docs::DOCUMENT).await,
+        Action::Docs => docs::serve(context.env, docs::PAGE).await,
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
         Action::CreateKey => accounts::create_key(context).await,

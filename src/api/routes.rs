@@ -22,6 +22,8 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Health,
+    OpenApi,
+    Docs,
     CreateApplication,
     ListApplications,
     CreateKey,
@@ -71,6 +73,8 @@ const DEFINITIONS: &str = "/api/v1/use_cases/definitions";
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     ("GET", "/health", Access::Anyone, Action::Health),
+    ("GET", "/openapi.json", Access::Anyone, Action::OpenApi),
+    ("GET", "/docs/**", Access::Anyone, Action::Docs),
 
     ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
     ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
@@ -312,6 +316,8 @@ mod tests {
         assert_eq!(code("DELETE", "/api/v1/use_cases/instances/i/kpis"), Err(Code::MethodNotAllowed));
         assert_eq!(code("GET", "/api/v1/use_cases/definitions/%FF"), Err(Code::InvalidRequest));
         assert_eq!(code("HEAD", "/health"), Ok(Action::Health));
+        assert_eq!(code("GET", "/docs"), Ok(Action::Docs));
+        assert_eq!(code("GET", "/docs/swagger-ui.css"), Ok(Action::Docs));
         assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
         assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));
         assert_eq!(code("GET", "/api/v1/dashboard/"), Ok(Action::Overview));

@@ -10,6 +10,7 @@ use super::tally::{Tally, index_at_rank};
 const NUMBER_BUCKETS_MAX: i64 = 38;
 
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Distribution {
     Boolean {
@@ -33,6 +34,7 @@ pub enum Distribution {
 }
 
 #[derive(Debug, Serialize, PartialEq)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct LikertBucket {
     pub point: i64,
     pub count: u64,
@@ -40,6 +42,7 @@ pub struct LikertBucket {
 
 /// Scores in `[from, to)`; `null` is open. The last bucket of a percentage includes 1.
 #[derive(Debug, Serialize, PartialEq)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ValueBucket {
     pub from: Option<f64>,
     pub to: Option<f64>,

@@ -10,6 +10,7 @@ pub const NUMBER_MAGNITUDE_MAX: f64 = 1e15;
 pub const PERCENTAGE_BUCKETS: i64 = 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KpiType {
     Boolean,
@@ -97,6 +98,7 @@ impl KpiType {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     HigherIsBetter,
@@ -148,6 +150,7 @@ pub struct Kpi {
 
 /// What a KPI is held against: an industry's average, a competitor, last year.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Benchmark {
     pub name: String,
     /// In the range of the KPI's goals.

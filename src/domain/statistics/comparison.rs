@@ -18,6 +18,7 @@ pub const SCORES_MIN: u64 = 2;
 /// What is compared with what, and what came out. `p_value`, `confidence_interval` and `effect_size` are `None` together, when
 /// there is no telling; `reason` says why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Comparison {
     pub baseline: Baseline,
     pub candidate: Sample,
@@ -31,18 +32,21 @@ pub struct Comparison {
     pub p_value: Option<f64>,
     /// After Holm, where several comparisons were made at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub p_value_adjusted: Option<f64>,
     pub test: Test,
     /// Cohen's h of a boolean KPI, Cohen's d of others; of the sign of the difference.
     pub effect_size: Option<f64>,
     pub verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub reason: Option<&'static str>,
     #[serde(skip)]
     direction: Direction,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Baseline {
     Scores(Sample),
@@ -53,6 +57,7 @@ pub enum Baseline {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Sample {
     pub count: u64,
     /// `None` without a score.
@@ -62,6 +67,7 @@ pub struct Sample {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ConfidenceInterval {
     /// 1 − alpha.
     pub level: f64,
@@ -70,7 +76,9 @@ pub struct ConfidenceInterval {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, schema(as = StatisticalTest))]
 pub enum Test {
     TwoProportionZ,
     WelchT,
@@ -79,6 +87,7 @@ pub enum Test {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Improved,

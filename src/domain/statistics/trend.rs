@@ -17,6 +17,7 @@ pub const POINTS_MIN: usize = 8;
 pub const SIGNIFICANT_P: f64 = 0.05;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrendVerdict {
     Improving,
@@ -26,6 +27,7 @@ pub enum TrendVerdict {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrendMethod {
     MannKendallTheilSen,
@@ -33,6 +35,7 @@ pub enum TrendMethod {
 
 /// The figures are `None` together when there are too few buckets; `change_percent` also where it would divide by 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Trend {
     pub verdict: TrendVerdict,
     pub method: TrendMethod,
