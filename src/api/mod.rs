@@ -54,7 +54,8 @@ pub struct Context<'a> {
 pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response> {
     let started_ms = now_ms();
     let request_id = format!("req_{}", new_id());
-    let method = request.method().to_string();
+    // Not `request.method()`, which takes every method that it does not know for GET.
+    let method = request.inner().method();
     let url = request.url()?;
     let found = routes::find(&method, url.path());
     let pattern = found.as_ref().map_or("", |found| found.pattern);
@@ -62,7 +63,11 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
         Ok((application_no, answer)) => (application_no, Ok(answer)),
         Err((application_no, refusal)) => (application_no, Err(refusal)),
     };
-    let response = answer::respond(answer, &request_id, &method)?;
+    let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
+    let mut response = answer::respond(answer, &request_id, &method)?;
+    if is_elsewhere {
+        response.headers_mut().set("allow", &routes::allowed(url.path()).join(", "))?;
+    }
     worker::console_log!(
         "{}",
         serde_json::json!({"level": "info", "event": "request", "request_id": request_id, "method": method,
@@ -84,6 +89,11 @@ async fn respond(
     let nobody = |refusal: Refusal| (None, refusal);
     if let Ok(Found { action: Action::Health, .. }) = &found {
         return Ok((None, Answer::json(r#"{"status":"ok"}"#.to_owned())));
+    }
+    if let Err(refusal) = &found
+        && routes::is_public(request.url().map(|url| url.path().to_owned()).unwrap_or_default().as_str())
+    {
+        return Err(nobody(refusal.clone()));
     }
     if let Ok(Found { action: Action::OpenApi | Action::Docs, .. }) = &found {
         let path = request.url().map(|url| url.path().to_owned()).unwrap_or_default();
