@@ -128,8 +128,7 @@ impl Fields {
 
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.given(name) else { return Ok(None) };
-        value
-            .as_i64()
+        whole(value)
             .map(Some)
             .ok_or_else(|| invalid(format!("{name} must be a whole number, not {}", kind_of(value))))
     }
@@ -167,6 +166,15 @@ impl Fields {
     }
 }
 
+/// JSON does not tell 2.0 from 2.
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation)] // whole, and held exactly
+    let of_double =
+        |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(of_double))
+}
+
 pub fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::InvalidRequest, message)
 }
@@ -180,5 +188,25 @@ pub fn kind_of(value: &Value) -> String {
         Value::String(text) => format!("the text {}", shown(text)),
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_a_point() {
+        let check = |json: &str, expect: Option<i64>| {
+            assert_eq!(whole(&serde_json::from_str(json).unwrap()), expect, "{json}");
+        };
+        check("2", Some(2));
+        check("2.0", Some(2));
+        check("-3e2", Some(-300));
+        check("9223372036854775807", Some(i64::MAX));
+        check("2.5", None);
+        check("1e300", None);
+        check("18446744073709551615", None);
+        check("\"2\"", None);
     }
 }
