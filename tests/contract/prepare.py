@@ -54,4 +54,5 @@ def fill(name):
 if __name__ == "__main__":
     fill("Chat-Bot")
     fill("Image-Ad")
+    fill("Retired-Bot")
     send("POST", "/api/v1/keys", {"role": "read", "name": "dashboard"})

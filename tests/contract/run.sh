@@ -31,5 +31,7 @@ environment
 start_service
 
 export PYTHONDONTWRITEBYTECODE=1
+"$VENV/bin/python" "$here/examples.py" public/openapi.json
 "$VENV/bin/python" "$here/prepare.py"
+export SCHEMATHESIS_HOOKS="$here/hooks.py"
 "$VENV/bin/st" --config-file "$here/schemathesis.toml" run "$EDGE_KPI_URL/openapi.json" "$@"

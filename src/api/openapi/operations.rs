@@ -75,7 +75,7 @@ pub fn operation(action: Action) -> Operation {
             ..of("list_keys", "Keys and applications", "List the keys, revoked ones too") },
         A::RevokeKey => Operation { gives: Json("Key"), codes: &[Code::NotFound],
             ..of("revoke_key", "Keys and applications", "Revoke a key") },
-        A::Reconcile => Operation { query: &["use_case_name", "cursor"], gives: Json("ReconcileReport"),
+        A::Reconcile => Operation { query: &["one_use_case", "cursor"], gives: Json("ReconcileReport"),
             codes: &[Code::InvalidUseCaseName, Code::UseCaseNotFound, Code::InvalidCursor],
             ..of("reconcile", "Administration", "Recount the aggregates from the record of truth, and repair what differs") },
 

@@ -79,7 +79,7 @@ pub fn benchmarks() -> RefOr<Schema> {
             "value": {"type": "number", "minimum": -NUMBER_MAGNITUDE_MAX, "maximum": NUMBER_MAGNITUDE_MAX}}}}))
 }
 
-const NOT_BLANK: &str = r"^[^\u0000\s]([^\u0000]*[^\u0000\s])?$";
+const NOT_BLANK: &str = r"^[^\u0000]*[^\s\u0000][^\u0000]*$";
 
 pub fn title() -> Object {
     text(TITLE_CHARS_MAX)
@@ -142,6 +142,7 @@ pub fn query_parameter(name: &str) -> Value {
         "rows" => (json!({"type": "integer", "minimum": 1}), "Rows at most; all, if left out".to_owned()),
         "sort_ascending" => (json!({"type": "boolean", "default": true}), "In the order of creation".to_owned()),
         "use_case_name" => text("The use case of this name only"),
+        "one_use_case" => (reference("UseCaseName"), "The use case of this name only".to_owned()),
         "kpi_name" => text("The KPI of this name only"),
         "kpi_id" => text("The KPI of this id only"),
         "use_case_id" => (reference("InstanceId"), "The instance's id, if the body names none".to_owned()),
@@ -158,7 +159,7 @@ pub fn query_parameter(name: &str) -> Value {
             json!({"type": "string", "default": "UTC", "enum": chrono_tz::TZ_VARIANTS.map(|zone| zone.name()).to_vec()}),
             "A time zone by its IANA name".to_owned(),
         ),
-        "version" => (json!({"type": "integer", "minimum": 1}), "Instances of this version only".to_owned()),
+        "version" => (json!({"type": "integer"}), "Instances of this version only".to_owned()),
         "granularity" => (
             json!({"type": "string", "default": "day",
                 "enum": [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month]}),
@@ -202,13 +203,16 @@ pub fn query_parameter(name: &str) -> Value {
         other => panic!("the query parameter {other} is not described"),
     };
     let spelled = match name {
+        "one_use_case" => "use_case_name",
         "rows" => "limit",
         "export_format" => "format",
         "breakdown_by" => "by",
         other => other,
     };
     let required = matches!(name, "by" | "breakdown_by");
-    json!({"name": spelled, "in": "query", "required": required, "description": description, "schema": schema})
+    // Empty counts as left out; what must be there can't be.
+    json!({"name": spelled, "in": "query", "required": required, "allowEmptyValue": !required, "description": description,
+        "schema": schema})
 }
 
 /// A header that a request may have.
