@@ -182,6 +182,7 @@ pub fn no_such_event(event_id: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("there is no event {}", shown(event_id)))
 }
 
+/// What got significantly worse, worst first.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Regressions<'a> {
@@ -192,6 +193,7 @@ pub struct Regressions<'a> {
     regressions: Vec<Regression<'a>>,
 }
 
+/// A KPI that got worse after an event.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Regression<'a> {
@@ -230,6 +232,7 @@ pub async fn regressions(reader: &Reader<'_>, query: &Query, alpha: f64) -> Read
     }))
 }
 
+/// The KPIs by version, or by the values of a property.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Breakdown<'a> {
@@ -241,6 +244,7 @@ pub struct Breakdown<'a> {
     kpis: Vec<KpiBreakdown<'a>>,
 }
 
+/// A KPI's scores by value.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KpiBreakdown<'a> {
@@ -255,6 +259,7 @@ pub struct KpiBreakdown<'a> {
     values: Vec<ValueShown>,
 }
 
+/// The scores that have one value.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = BrokenDownValue))]

@@ -296,6 +296,7 @@ pub struct PropertyKey {
     pub more_values: bool,
 }
 
+/// A value of a property.
 #[derive(Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PropertyValue {
@@ -353,6 +354,7 @@ pub struct ReconcileReport {
     pub next_slot: Option<i64>,
 }
 
+/// A count in the aggregates that is not what the recount gives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Difference {

@@ -19,6 +19,7 @@ const KEY_PREFIX: &str = "ekpi_";
 type KeyName = Text<100>;
 type ApplicationName = Text<200>;
 
+/// A key. The key itself is shown once, when it is made.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Key))]
@@ -156,6 +157,7 @@ pub async fn revoke_key(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(&KeyShown::new(revoked, None, &context.request_id)))
 }
 
+/// An application: the owner of keys and of everything else.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Application))]

@@ -103,6 +103,7 @@ pub async fn compare_sides(context: &Context<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
+/// The KPIs' comparisons, with what the sides are.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Comparisons<'a> {

@@ -114,6 +114,7 @@ pub fn status_of(code: Code) -> u16 {
     }
 }
 
+/// Why a request is refused.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = Error))]

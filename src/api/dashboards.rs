@@ -126,6 +126,7 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
+/// The headline figures of use case types.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Overview<'a> {
@@ -196,6 +197,7 @@ pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
     })
 }
 
+/// What a recount of the aggregates found.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = ReconcileReport))]

@@ -120,6 +120,7 @@ pub async fn increment(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::json(context.instance_command(&id, Command::Increment(command)).await?))
 }
 
+/// How many scores were stored, and why the others were not.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[cfg_attr(test, schema(as = BulkReport))]
@@ -133,6 +134,7 @@ pub struct BulkAnswer {
     pub request_id: String,
 }
 
+/// A score that was refused; `index` is its place in the request, from 0.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct BulkError {

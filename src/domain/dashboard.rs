@@ -176,6 +176,7 @@ impl<'a> RangeShown<'a> {
     }
 }
 
+/// What the figures are narrowed to.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Filters {
@@ -193,6 +194,7 @@ pub struct UseCases {
     pub reviewed_percentage: Option<f64>,
 }
 
+/// Instances created in the range that hold a score of the KPI.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Reviewed {
@@ -200,6 +202,7 @@ pub struct Reviewed {
     pub percentage: Option<f64>,
 }
 
+/// A KPI's figures.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KpiPanel<'a> {
@@ -289,6 +292,7 @@ pub struct Event<'a> {
     pub comparisons: Vec<KpiComparison<'a>>,
 }
 
+/// A rise of the version, or an event.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -300,6 +304,7 @@ pub enum Change<'a> {
     Event { at: String, event_id: &'a str, title: &'a str, description: &'a str, window: Windows },
 }
 
+/// What lies before and after an event.
 #[derive(Debug, Clone, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Windows {

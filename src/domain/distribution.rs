@@ -9,6 +9,7 @@ use super::tally::{Tally, index_at_rank};
 /// Most buckets of a number KPI's histogram, without the two open ones.
 const NUMBER_BUCKETS_MAX: i64 = 38;
 
+/// Counts of scores, by the type of the KPI.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
@@ -33,6 +34,7 @@ pub enum Distribution {
     },
 }
 
+/// Scores nearest to a point, halves up.
 #[derive(Debug, Serialize, PartialEq)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct LikertBucket {

@@ -9,6 +9,7 @@ pub const NUMBER_MAGNITUDE_MAX: f64 = 1e15;
 /// Buckets of a percentage KPI: twenty of 0.05, the last one closed.
 pub const PERCENTAGE_BUCKETS: i64 = 20;
 
+/// What scores a KPI takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
@@ -97,6 +98,7 @@ impl KpiType {
     }
 }
 
+/// Whether more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

@@ -6,8 +6,8 @@
 pub struct InvalidName(pub &'static str);
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $length_max:expr, $pattern:expr, $check:expr) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:expr])* $name:ident, $length_max:expr, $pattern:expr, $check:expr) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
 
@@ -28,6 +28,7 @@ macro_rules! name_type {
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                let text = text.description(Some(concat!($($doc),*).trim()));
                 text.min_length(Some(1)).max_length(Some($length_max)).pattern(Some($pattern)).into()
             }
         }

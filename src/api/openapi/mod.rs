@@ -511,6 +511,7 @@ fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
     add::<body::Timestamp>(to);
     add::<UseCaseName>(to);
     add::<InstanceId>(to);
+    schemas::add_aliases(to);
     all
 }
 

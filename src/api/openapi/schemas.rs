@@ -1,6 +1,7 @@
 //! Schemas of what a Rust type does not say by itself: values with limits, texts, scores, query parameters.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{Object, ObjectBuilder, RefOr, Schema, Type};
@@ -20,7 +21,7 @@ pub fn typed(value: Value) -> RefOr<Schema> {
 
 impl<const CHARS_MAX: usize> PartialSchema for Text<CHARS_MAX> {
     fn schema() -> RefOr<Schema> {
-        text(CHARS_MAX).into()
+        text(CHARS_MAX).description(Some(format!("At most {CHARS_MAX} characters, without NUL"))).into()
     }
 }
 
@@ -33,6 +34,8 @@ impl<const CHARS_MAX: usize> ToSchema for Text<CHARS_MAX> {
 fn text(chars_max: usize) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).max_length(Some(chars_max)).pattern(Some(NO_NUL))
 }
+
+const PROPERTY_KEY: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
 
 const NO_NUL: &str = r"^[^\u0000]*$";
 
@@ -107,7 +110,7 @@ pub fn bulk_items() -> RefOr<Schema> {
 pub fn properties() -> RefOr<Schema> {
     typed(json!({"type": ["object", "null"], "description": "Texts by key; `null` removes a key",
         "maxProperties": PROPERTIES_PER_INSTANCE_MAX,
-        "propertyNames": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": r"^[^\u0000-\u001F\u007F-\u009F]*$"},
+        "propertyNames": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PROPERTY_KEY},
         "additionalProperties": {"type": ["string", "null"], "maxLength": 512, "pattern": NO_NUL}}))
 }
 
@@ -115,11 +118,46 @@ pub fn optional_properties() -> RefOr<Schema> {
     properties()
 }
 
+/// Fields that may stand in place of others, as the SDKs' versions differ. Their structs hold one field for both.
+pub fn add_aliases(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let name = |description: &str| json!({"oneOf": [reference("KpiName"), {"type": "null"}], "description": description});
+    let key = json!({"type": ["string", "null"], "maxLength": 10_000, "pattern": NO_NUL,
+        "description": "In place of `properties`, for one key"});
+    let value = json!({"type": ["string", "number", "boolean", "object", "array", "null"],
+        "description": "Of `property_name`: text, or `null` to remove the key"});
+    for (body, field, schema) in [
+        ("NewKpi", "name", name("Unique in the use case type")),
+        ("NewKpi", "kpi_name", name("In place of `name`")),
+        ("KpiChange", "kpi_name", name("In place of `name`")),
+        ("PropertyChange", "property_name", key),
+        ("PropertyChange", "value", value),
+    ] {
+        let Some(RefOr::T(Schema::Object(object))) = schemas.get_mut(body) else {
+            panic!("no schema {body}")
+        };
+        object.required.retain(|name| name != "name" && name != "properties");
+        object.properties.insert(field.to_owned(), typed(schema));
+    }
+}
+
 /// What a body's fields have to do with each other.
 pub fn more_of(schema: &str) -> Map<String, Value> {
     let either = |one: &str, other: &str| json!([{"required": [one]}, {"required": [other]}]);
     let more = match schema {
         "NewScore" => json!({"anyOf": [{"required": ["score"]}, {"type": "object", "maxProperties": 0}]}),
+        // `null` counts as left out.
+        "NewKpi" => {
+            let one = |given: &str, left_out: &str| json!({"required": [given], "properties": {given: {"type": "string"}, left_out: {"type": "null"}}});
+            json!({"oneOf": [one("name", "kpi_name"), one("kpi_name", "name")]})
+        }
+        "KpiChange" => json!({"not": {"required": ["name", "kpi_name"],
+            "properties": {"name": {"type": "string"}, "kpi_name": {"type": "string"}}}}),
+        // Where there are `properties`, the other two say nothing.
+        "PropertyChange" => {
+            json!({"anyOf": [{"required": ["properties"]}, {"required": ["property_name"], "properties": {
+            "property_name": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": PROPERTY_KEY},
+            "value": {"type": ["string", "null"], "maxLength": 512, "pattern": NO_NUL}}}]})
+        }
         "NewScoreItem" => json!({"required": ["score"], "oneOf": either("kpi_name", "kpi_id")}),
         _ => json!({}),
     };
@@ -139,7 +177,7 @@ pub fn query_parameter(name: &str) -> Value {
             json!({"type": "integer", "minimum": 0, "maximum": PAGE_ITEMS_MAX, "default": 100}),
             "Items on a page; 0 means 100, too".to_owned(),
         ),
-        "rows" => (json!({"type": "integer", "minimum": 1}), "Rows at most; all, if left out".to_owned()),
+        "rows" => (json!({"type": "integer", "minimum": 1, "maximum": i64::MAX}), "Rows at most; all, if left out".to_owned()),
         "sort_ascending" => (json!({"type": "boolean", "default": true}), "In the order of creation".to_owned()),
         "use_case_name" => text("The use case of this name only"),
         "one_use_case" => (reference("UseCaseName"), "The use case of this name only".to_owned()),
@@ -159,7 +197,9 @@ pub fn query_parameter(name: &str) -> Value {
             json!({"type": "string", "default": "UTC", "enum": chrono_tz::TZ_VARIANTS.map(|zone| zone.name()).to_vec()}),
             "A time zone by its IANA name".to_owned(),
         ),
-        "version" => (json!({"type": "integer"}), "Instances of this version only".to_owned()),
+        "version" => (
+            json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX}),
+            "Instances of this version only".to_owned()),
         "granularity" => (
             json!({"type": "string", "default": "day",
                 "enum": [Granularity::Hour, Granularity::Day, Granularity::Week, Granularity::Month]}),
@@ -197,8 +237,8 @@ pub fn query_parameter(name: &str) -> Value {
             return json!({"name": "properties", "in": "query", "style": "form", "explode": true,
                 "description": "`property.KEY=VALUE`: instances that have this property now; repeatable, all must hold",
                 "example": {"property.model": "m-1"},
-                "schema": {"type": "object", "additionalProperties": {"type": "string", "maxLength": 512, "pattern": NO_NUL},
-                    "propertyNames": {"pattern": r"^property\.[^\u0000-\u001F\u007F-\u009F]{1,64}$"}}});
+                "schema": {"type": "object", "patternProperties": {
+                    r"^property\.[^\u0000-\u001F\u007F-\u009F]{1,64}$": {"type": "string", "maxLength": 512, "pattern": NO_NUL}}}});
         }
         other => panic!("the query parameter {other} is not described"),
     };

@@ -45,6 +45,7 @@ pub struct Comparison {
     direction: Direction,
 }
 
+/// The side compared with: scores, or a fixed value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(untagged)]
@@ -56,6 +57,7 @@ pub enum Baseline {
     },
 }
 
+/// A side's scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Sample {
@@ -66,6 +68,7 @@ pub struct Sample {
     pub standard_deviation: Option<f64>,
 }
 
+/// Of the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ConfidenceInterval {
@@ -75,6 +78,7 @@ pub struct ConfidenceInterval {
     pub high: f64,
 }
 
+/// The test that the KPI's type calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -86,6 +90,7 @@ pub enum Test {
     OneSampleT,
 }
 
+/// In the KPI's direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]

@@ -81,6 +81,7 @@ pub struct Seasonality {
     pub day_of_week: SeasonProfile<DayFigures>,
 }
 
+/// Averages by hour or day, and whether they differ by more than chance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct SeasonProfile<F> {

@@ -16,6 +16,7 @@ pub const POINTS_MIN: usize = 8;
 /// A trend is significant below this p-value.
 pub const SIGNIFICANT_P: f64 = 0.05;
 
+/// In the KPI's direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +27,7 @@ pub enum TrendVerdict {
     InsufficientData,
 }
 
+/// How trends are tested and measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
