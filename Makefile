@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-large test-sdk test-crash test-faults test-operation test-overload soak record fuzz fmt lint deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-overload soak record fuzz fmt lint openapi deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, operation, overload, oracle and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, operation, overload, oracle, contract and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -50,6 +50,9 @@ record: ## Put the figures of the last soak and overload test into docs/RELIABIL
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle
 
+test-contract: ## Schemathesis over the whole OpenAPI document; a minute and a half
+	@scripts/test.sh contract
+
 test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
 	@TESTS=tests/large tests/oracle/run.sh -s
 
@@ -58,6 +61,9 @@ test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_
 
 fmt: ## Format the code
 	@bash -c '. scripts/env.sh && cargo fmt'
+
+openapi: ## Write public/openapi.json anew from the code
+	@bash -c '. scripts/env.sh && WRITE_OPENAPI=1 cargo test --quiet --lib openapi::tests::the_published_document'
 
 lint: ## Format check and clippy
 	@scripts/test.sh lint

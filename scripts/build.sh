@@ -6,12 +6,27 @@ cd "$ROOT"
 
 stamp=build/.stamp
 log="$TOOLS/logs/build.log"
-wanted="$(find src Cargo.toml Cargo.lock -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
+# src/api/openapi is of the tests only.
+wanted="$(find src Cargo.toml Cargo.lock -type f -not -path "src/api/openapi/*" -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "Building the Worker (a few minutes the first time)"
   "$WORKER_BUILD" --release >"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "the build failed; the whole output is in $log"; }
   echo "$wanted" >"$stamp"
 fi
+
+# The static files: public/, and of the viewer's package what the page needs.
+viewer=node_modules/swagger-ui-dist
+assets="$(find public "$viewer/package.json" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
+if [ "$(cat build/.assets-stamp 2>/dev/null)" != "$assets" ] || [ ! -d build/assets ]; then
+  rm -rf build/assets
+  mkdir -p build/assets
+  cp -r public/. build/assets/
+  cp "$viewer"/{swagger-ui.css,swagger-ui-bundle.js,favicon-32x32.png} build/assets/docs/
+  cp "$viewer/swagger-ui-bundle.js.LICENSE.txt" build/assets/docs/swagger-ui-bundle.js.LICENSE.txt
+  cp "$viewer/LICENSE" build/assets/docs/LICENSE.txt
+  echo "$assets" >build/.assets-stamp
+fi
+
 raw=$(stat -c %s build/index_bg.wasm)
 zipped=$(gzip -9 -c build/index_bg.wasm | wc -c)
 printf 'wasm: %d KB, gzipped %d KB\n' $((raw / 1024)) $((zipped / 1024)) >&2

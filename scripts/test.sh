@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted operation || wanted overload || wanted oracle || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted operation || wanted overload || wanted oracle || wanted contract || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -65,6 +65,11 @@ fi
 if wanted oracle; then
   header "Figures against scipy, statsmodels, pymannkendall and pandas"
   tests/oracle/run.sh
+fi
+
+if wanted contract; then
+  header "Schemathesis over the OpenAPI document"
+  tests/contract/run.sh
 fi
 
 if wanted sdk; then

@@ -6,6 +6,9 @@ pub const DATABASE_BINDING: &str = "DB";
 /// The namespace of the objects that own use case types.
 pub const AGGREGATOR_BINDING: &str = "AGGREGATOR";
 
+/// The static files: the OpenAPI document and its viewer. The service works without them.
+pub const ASSETS_BINDING: &str = "ASSETS";
+
 /// A secret: the key that is admin of the application `default` and may make applications.
 pub const ROOT_API_KEY: &str = "ROOT_API_KEY";
 

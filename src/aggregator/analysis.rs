@@ -146,6 +146,8 @@ async fn before_and_after(
 
 /// The answer to the making of an event, and to its deletion.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComparedEvent))]
 pub struct EventAnswer<'a> {
     event_id: &'a str,
     at: String,
@@ -180,8 +182,10 @@ pub fn no_such_event(event_id: &str) -> Refusal {
     Refusal::new(Code::NotFound, format!("there is no event {}", shown(event_id)))
 }
 
+/// What got significantly worse, worst first.
 #[derive(Serialize)]
-struct Regressions<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Regressions<'a> {
     use_case_name: &'a str,
     alpha: f64,
     range: RangeShown<'a>,
@@ -189,8 +193,10 @@ struct Regressions<'a> {
     regressions: Vec<Regression<'a>>,
 }
 
+/// A KPI that got worse after an event.
 #[derive(Serialize)]
-struct Regression<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Regression<'a> {
     event: Change<'a>,
     #[serde(flatten)]
     kpi: KpiComparison<'a>,
@@ -226,8 +232,10 @@ pub async fn regressions(reader: &Reader<'_>, query: &Query, alpha: f64) -> Read
     }))
 }
 
+/// The KPIs by version, or by the values of a property.
 #[derive(Serialize)]
-struct Breakdown<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Breakdown<'a> {
     use_case_name: &'a str,
     by: String,
     alpha: f64,
@@ -236,8 +244,10 @@ struct Breakdown<'a> {
     kpis: Vec<KpiBreakdown<'a>>,
 }
 
+/// A KPI's scores by value.
 #[derive(Serialize)]
-struct KpiBreakdown<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct KpiBreakdown<'a> {
     kpi_id: &'a str,
     kpi_name: &'a str,
     kpi_type: KpiType,
@@ -249,8 +259,11 @@ struct KpiBreakdown<'a> {
     values: Vec<ValueShown>,
 }
 
+/// The scores that have one value.
 #[derive(Serialize)]
-struct ValueShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = BrokenDownValue))]
+pub struct ValueShown {
     /// `null` for the scores whose instance has no such property.
     value: Option<serde_json::Value>,
     /// From 1, the best average first; `null` without scores.

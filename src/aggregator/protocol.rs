@@ -147,6 +147,8 @@ pub struct SetProperties {
 
 /// An instance, as the API shows it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Instance))]
 pub struct InstanceAnswer {
     pub use_case_id: String,
     pub use_case_name: String,
@@ -201,6 +203,8 @@ pub mod some_or_null {
 
 /// A KPI definition, as the API shows it (the API adds the request id).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Kpi))]
 pub struct KpiAnswer {
     pub kpi_id: String,
     pub name: String,
@@ -289,6 +293,7 @@ pub struct NewEvent {
 
 /// A property key and its values, as the API shows them.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PropertyKey {
     pub key: String,
     /// Whether filters by it are answered from aggregates.
@@ -298,7 +303,9 @@ pub struct PropertyKey {
     pub more_values: bool,
 }
 
+/// A value of a property.
 #[derive(Debug, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct PropertyValue {
     pub value: String,
     /// Instances that have it; `null` where no aggregates are kept.
@@ -361,7 +368,9 @@ pub struct ReconcileReport {
     pub next_slot: Option<i64>,
 }
 
+/// A count in the aggregates that is not what the recount gives.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Difference {
     pub use_case_name: String,
     /// `null` for the counts of instances.

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::answer::{Answer, List};
 use super::auth::{self, KEY_PREFIX, Role};
-use super::body::invalid;
+use super::body::{Fields, Text, invalid};
 use super::query::{cut, encode_cursor};
 use super::{Context, new_id, storage_failed};
 use crate::config::PAGE_ITEMS_MAX;
@@ -16,13 +16,21 @@ use crate::storage::accounts::{self as store, ApiKey, Application};
 /// The application that `ROOT_API_KEY` is admin of.
 const DEFAULT_APPLICATION_ID: &str = "default";
 
+type KeyName = Text<100>;
+type ApplicationName = Text<200>;
+
+/// A key. The key itself is shown once, when it is made.
 #[derive(Serialize)]
-struct KeyShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Key))]
+pub struct KeyShown {
     key_id: String,
     name: String,
+    #[cfg_attr(test, schema(value_type = Role))]
     role: String,
     /// Only in the answer to its making.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     api_key: Option<String>,
     created_timestamp: String,
     expires_timestamp: Option<String>,
@@ -48,27 +56,52 @@ impl KeyShown {
     }
 }
 
-pub async fn create_key(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
+/// A new key.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewKey))]
+pub struct KeyBody {
+    role: Role,
+    /// What the key is for.
+    name: Option<KeyName>,
+    /// From when on the key is refused: an RFC 3339 time ahead of now. Never, if left out.
+    #[cfg_attr(test, schema(value_type = Option<String>, format = DateTime))]
+    expires_timestamp: Option<i64>,
+}
+
+impl KeyBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        Ok(Self {
+            role: role(fields)?,
+            expires_timestamp: expiry(fields, now_ms)?,
+            name: fields.limited("name")?,
+        })
+    }
+}
+
+fn role(fields: &Fields) -> Result<Role, Refusal> {
     let role = fields
         .text("role", 100)?
         .ok_or_else(|| invalid(format!("the field 'role' is missing; allowed: {}", Role::ALLOWED)))?;
-    let role = Role::parse(role)
-        .ok_or_else(|| invalid(format!("role {} is not known; allowed: {}", shown(role), Role::ALLOWED)))?;
-    let expires_ms = match fields.text("expires_timestamp", 100)? {
-        None => None,
-        Some(text) => {
-            let ms = parse_timestamp(text).filter(|ms| *ms > context.now_ms).ok_or_else(|| {
-                Refusal::new(
-                    Code::InvalidTimestamp,
-                    format!("expires_timestamp {} is not an RFC 3339 time ahead of now", shown(text)),
-                )
-            })?;
-            Some(ms)
-        }
-    };
-    let name = fields.text("name", 100)?.unwrap_or_default();
-    let made = make_key(context, context.caller.application_no, name, role, expires_ms).await?;
+    Role::parse(role)
+        .ok_or_else(|| invalid(format!("role {} is not known; allowed: {}", shown(role), Role::ALLOWED)))
+}
+
+fn expiry(fields: &Fields, now_ms: i64) -> Result<Option<i64>, Refusal> {
+    let Some(text) = fields.text("expires_timestamp", 100)? else { return Ok(None) };
+    parse_timestamp(text).filter(|ms| *ms > now_ms).map(Some).ok_or_else(|| {
+        Refusal::new(
+            Code::InvalidTimestamp,
+            format!("expires_timestamp {} is not an RFC 3339 time ahead of now", shown(text)),
+        )
+    })
+}
+
+pub async fn create_key(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let body = KeyBody::read(&context.body.object()?, context.now_ms)?;
+    let name = body.name.unwrap_or_default();
+    let made =
+        make_key(context, context.caller.application_no, name.as_str(), body.role, body.expires_timestamp)
+            .await?;
     Ok(Answer::of(&made))
 }
 
@@ -135,13 +168,17 @@ pub async fn revoke_key(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(&KeyShown::new(revoked, None, &context.request_id)))
 }
 
+/// An application: the owner of keys and of everything else.
 #[derive(Serialize)]
-struct ApplicationShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Application))]
+pub struct ApplicationShown {
     application_id: String,
     name: String,
     created_timestamp: String,
     /// An admin key, only in the answer to its making.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     admin_key: Option<KeyShown>,
     request_id: String,
 }
@@ -158,17 +195,38 @@ impl ApplicationShown {
     }
 }
 
+/// A new application.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewApplication))]
+pub struct ApplicationBody {
+    /// Generated if left out.
+    application_id: Option<ApplicationId>,
+    /// The id, if left out.
+    name: Option<ApplicationName>,
+}
+
+impl ApplicationBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        let parse = |id: &str| {
+            ApplicationId::parse(id)
+                .map_err(|bad| invalid(format!("application_id {}: {}", shown(id), bad.0)))
+        };
+        Ok(Self {
+            application_id: fields.text("application_id", 1000)?.map(parse).transpose()?,
+            name: fields.limited("name")?,
+        })
+    }
+}
+
 pub async fn create_application(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
+    let body = ApplicationBody::read(&context.body.object()?)?;
     let generated = format!("app_{}", new_id());
-    let id = fields.text("application_id", 1000)?.unwrap_or(&generated);
-    let id = ApplicationId::parse(id)
-        .map_err(|bad| invalid(format!("application_id {}: {}", shown(id), bad.0)))?;
-    let name = fields.text("name", 200)?.unwrap_or(id.as_str());
-    let made = store::create_application(&context.database, id.as_str(), name, context.now_ms)
+    let id = body.application_id.as_ref().map_or(generated.as_str(), ApplicationId::as_str);
+    let name = body.name.as_ref().map_or(id, Text::as_str);
+    let made = store::create_application(&context.database, id, name, context.now_ms)
         .await
         .map_err(storage_failed)?
-        .ok_or_else(|| invalid(format!("application_id {} is taken", shown(id.as_str()))))?;
+        .ok_or_else(|| invalid(format!("application_id {} is taken", shown(id))))?;
     let key = make_key(context, made.application_no, "first admin key", Role::Admin, None).await?;
     Ok(Answer::of(&ApplicationShown::new(made, Some(key), &context.request_id)))
 }

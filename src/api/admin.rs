@@ -20,7 +20,9 @@ const PORTIONS_MAX: usize = 400;
 const REBUILD_MS_MAX: i64 = 20 * 1000;
 
 #[derive(Serialize)]
-struct Reconciled {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ReconcileReport))]
+pub struct Reconciled {
     checked: u64,
     repaired: u64,
     differences: Vec<Difference>,
@@ -105,7 +107,9 @@ fn place(key: &str) -> Option<(i64, i64)> {
 }
 
 #[derive(Serialize)]
-struct Rebuilt {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = RebuildReport))]
+pub struct Rebuilt {
     use_case_name: String,
     /// If not, the object goes on by itself; asked again, this tells how far it is.
     complete: bool,

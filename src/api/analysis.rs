@@ -103,8 +103,10 @@ pub async fn compare_sides(context: &Context<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
+/// The KPIs' comparisons, with what the sides are.
 #[derive(Serialize)]
-struct Comparisons<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Comparisons<'a> {
     use_case_name: &'a str,
     by: &'a str,
     alpha: f64,
@@ -118,7 +120,9 @@ struct Comparisons<'a> {
 
 /// One KPI's comparison, as the API shows it.
 #[derive(Serialize)]
-struct Compared {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComparedKpi))]
+pub struct Compared {
     kpi_id: String,
     kpi_name: String,
     kpi_type: KpiType,
@@ -126,6 +130,7 @@ struct Compared {
     direction: Direction,
     unit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     benchmark_name: Option<String>,
     #[serde(flatten)]
     comparison: Comparison,

@@ -2,7 +2,7 @@
 
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
-use worker::{Headers, Response, ResponseBuilder};
+use worker::{Headers, Response, ResponseBody, ResponseBuilder};
 
 use super::exposure::Exposure;
 use crate::config::RATE_LIMIT_RETRY_S;
@@ -15,6 +15,8 @@ pub struct Answer {
     media_type: &'static str,
     /// To be kept as a file of this name.
     file_name: Option<String>,
+    /// In place of those that other answers have, or besides them.
+    headers: &'static [(&'static str, &'static str)],
     content: Content,
 }
 
@@ -22,6 +24,7 @@ enum Content {
     /// Empty with 204.
     Text(String),
     Stream(Chunks),
+    Asset(ResponseBody),
 }
 
 /// A body in parts, made while it is sent. An error ends the transfer short of its end, so that nobody takes what there is of it
@@ -36,11 +39,20 @@ impl Answer {
     }
 
     pub fn text(body: String, media_type: &'static str) -> Self {
-        Self { status: 200, media_type, file_name: None, content: Content::Text(body) }
+        Self { status: 200, media_type, file_name: None, headers: &[], content: Content::Text(body) }
     }
 
     pub fn stream(chunks: Chunks, media_type: &'static str) -> Self {
-        Self { status: 200, media_type, file_name: None, content: Content::Stream(chunks) }
+        Self { status: 200, media_type, file_name: None, headers: &[], content: Content::Stream(chunks) }
+    }
+
+    /// A file of the deployment, with headers of its own.
+    pub fn asset(
+        body: ResponseBody,
+        media_type: &'static str,
+        headers: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { status: 200, media_type, file_name: None, headers, content: Content::Asset(body) }
     }
 
     /// The name must hold nothing that a header would have to quote.
@@ -66,9 +78,11 @@ impl Answer {
 
 /// A page of a list.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct List<T> {
     pub items: Vec<T>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub cursor: Option<String>,
     pub request_id: String,
 }
@@ -102,8 +116,11 @@ pub fn status_of(code: Code) -> u16 {
     }
 }
 
+/// Why a request is refused.
 #[derive(Serialize)]
-struct Envelope<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Error))]
+pub struct Envelope<'a> {
     #[serde(rename = "statusCode")]
     status_code: u16,
     message: &'a str,
@@ -152,10 +169,14 @@ pub fn respond(
     if let Some(name) = answer.file_name {
         headers.set("content-disposition", &format!("attachment; filename=\"{name}\""))?;
     }
+    for (name, value) in answer.headers {
+        headers.set(name, value)?;
+    }
     let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
     match answer.content {
         _ if answer.status == 204 || method == "HEAD" => Ok(response.empty()),
         Content::Text(text) => Ok(response.fixed(text.into_bytes())),
         Content::Stream(chunks) => response.from_stream(chunks),
+        Content::Asset(body) => Ok(response.body(body)),
     }
 }

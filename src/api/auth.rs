@@ -27,7 +27,10 @@ const KEY_DIGITS: usize = 64;
 /// Keys an isolate remembers.
 const CACHED_KEYS_MAX: usize = 10_000;
 
+/// What a key may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(rename_all = "lowercase"))]
 pub enum Role {
     Read,
     Ingest,

@@ -1,10 +1,13 @@
 //! Request bodies: a JSON object, read field by field, so that an error names the field, what stood there, and what is allowed.
+//! Every body is a struct (beside its handler) that `read` makes of the fields; the OpenAPI document is made of the same struct.
 
 use serde_json::{Map, Value};
 
 use super::json;
-use crate::config::FUTURE_MAX_MS;
-use crate::config::TIMESTAMP_MIN_MS;
+use crate::config::{
+    COMMENT_CHARS_MAX, DESCRIPTION_CHARS_MAX, FUTURE_MAX_MS, SOURCE_CHARS_MAX, TIMESTAMP_MIN_MS,
+    TITLE_CHARS_MAX, UNIT_CHARS_MAX,
+};
 use crate::domain::calendar::{format_timestamp, parse_timestamp};
 use crate::domain::refusal::{Code, Refusal, shown};
 
@@ -42,6 +45,34 @@ impl Body {
     }
 }
 
+/// A text of at most so many characters, without NUL.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Text<const CHARS_MAX: usize>(String);
+
+impl<const CHARS_MAX: usize> Text<CHARS_MAX> {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+pub type Description = Text<DESCRIPTION_CHARS_MAX>;
+pub type Comment = Text<COMMENT_CHARS_MAX>;
+pub type Source = Text<SOURCE_CHARS_MAX>;
+pub type Unit = Text<UNIT_CHARS_MAX>;
+pub type Title = Text<TITLE_CHARS_MAX>;
+/// What is looked up is not checked further: a text that names nothing is not found.
+pub type Named = Text<10_000>;
+
+/// When something measured happened: an RFC 3339 time from the year 2000, at most 5 minutes ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timestamp {
+    pub ms: i64,
+}
+
 /// The fields of a JSON object. Fields nobody asks for are ignored.
 #[derive(Debug)]
 pub struct Fields(pub Map<String, Value>);
@@ -75,6 +106,11 @@ impl Fields {
         Ok(Some(text))
     }
 
+    /// Text that is at most as long as the type says.
+    pub fn limited<const CHARS_MAX: usize>(&self, name: &str) -> Result<Option<Text<CHARS_MAX>>, Refusal> {
+        Ok(self.text(name, CHARS_MAX)?.map(|text| Text(text.to_owned())))
+    }
+
     pub fn number(&self, name: &str) -> Result<Option<f64>, Refusal> {
         let Some(value) = self.given(name) else { return Ok(None) };
         value
@@ -93,14 +129,12 @@ impl Fields {
 
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Refusal> {
         let Some(value) = self.given(name) else { return Ok(None) };
-        value
-            .as_i64()
+        whole(value)
             .map(Some)
             .ok_or_else(|| invalid(format!("{name} must be a whole number, not {}", kind_of(value))))
     }
 
-    /// The instant at which something measured happened: from the year 2000, at most 5 minutes ahead.
-    pub fn timestamp(&self, name: &str, now_ms: i64) -> Result<Option<i64>, Refusal> {
+    pub fn timestamp(&self, name: &str, now_ms: i64) -> Result<Option<Timestamp>, Refusal> {
         let Some(value) = self.given(name) else { return Ok(None) };
         let bad = |why: &str| Refusal::new(Code::InvalidTimestamp, format!("{name} {why}"));
         let text = value.as_str().ok_or_else(|| bad("must be text: an RFC 3339 time"))?;
@@ -113,7 +147,7 @@ impl Fields {
                 shown(text)
             )));
         }
-        Ok(Some(ms))
+        Ok(Some(Timestamp { ms }))
     }
 
     /// A score: a number, `true`/`false` for 1/0, or `null` for none.
@@ -150,6 +184,15 @@ pub fn check_charset(content_type: &str) -> Result<(), Refusal> {
     }
 }
 
+/// JSON does not tell 2.0 from 2.
+fn whole(value: &Value) -> Option<i64> {
+    const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+    #[allow(clippy::cast_possible_truncation)] // whole, and held exactly
+    let of_double =
+        |number: f64| (number.fract() == 0.0 && number.abs() <= EXACT_MAX).then_some(number as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(of_double))
+}
+
 pub fn invalid(message: impl Into<String>) -> Refusal {
     Refusal::new(Code::InvalidRequest, message)
 }
@@ -163,5 +206,25 @@ pub fn kind_of(value: &Value) -> String {
         Value::String(text) => format!("the text {}", shown(text)),
         Value::Array(_) => "an array".to_owned(),
         Value::Object(_) => "an object".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_may_have_a_point() {
+        let check = |json: &str, expect: Option<i64>| {
+            assert_eq!(whole(&serde_json::from_str(json).unwrap()), expect, "{json}");
+        };
+        check("2", Some(2));
+        check("2.0", Some(2));
+        check("-3e2", Some(-300));
+        check("9223372036854775807", Some(i64::MAX));
+        check("2.5", None);
+        check("1e300", None);
+        check("18446744073709551615", None);
+        check("\"2\"", None);
     }
 }

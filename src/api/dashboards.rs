@@ -123,20 +123,26 @@ pub async fn overview(context: &Context<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
+/// The headline figures of use case types.
 #[derive(Serialize)]
-struct Overview<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub struct Overview<'a> {
     range: Option<RangeShown<'a>>,
     filters: Filters,
     /// As the objects answered.
+    #[cfg_attr(test, schema(value_type = Vec<super::openapi::OverviewItem>))]
     items: Vec<Box<RawValue>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     cursor: Option<String>,
     request_id: &'a str,
 }
 
 /// An item whose figures could not be read.
 #[derive(Serialize)]
-struct Unread<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = UnreadUseCase))]
+pub struct Unread<'a> {
     use_case_name: &'a str,
     error: &'a Refusal,
 }

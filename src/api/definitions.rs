@@ -3,18 +3,18 @@
 use serde::Serialize;
 
 use super::answer::{Answer, List};
-use super::body::{Fields, invalid};
+use super::body::{Description, Fields, Text, Timestamp, invalid};
 use super::query::cut;
 use super::types::parse_use_case_name;
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::protocol::{Command, Idempotency};
-use crate::config::DESCRIPTION_CHARS_MAX;
 use crate::domain::names::UseCaseName;
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::definitions::{self as store, NewType, UseCaseType};
 
 /// A use case type, as the API shows it.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Definition<'a> {
     name: &'a str,
     description: &'a str,
@@ -37,14 +37,34 @@ impl<'a> Definition<'a> {
     }
 }
 
+/// A new use case type.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewDefinition))]
+pub struct DefinitionBody {
+    name: UseCaseName,
+    /// Empty, if left out.
+    description: Option<Description>,
+    /// Kept for clients that set it; `true`, if left out.
+    logging_enabled: Option<bool>,
+}
+
+impl DefinitionBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        refuse_limits(fields)?;
+        let name = fields.text("name", 1000)?.ok_or_else(|| invalid("the field 'name' is missing"))?;
+        Ok(Self {
+            name: parse_use_case_name(name)?,
+            description: fields.limited("description")?,
+            logging_enabled: fields.boolean("logging_enabled")?,
+        })
+    }
+}
+
 pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
-    refuse_limits(&fields)?;
-    let name = fields.text("name", 1000)?.ok_or_else(|| invalid("the field 'name' is missing"))?;
-    let name = parse_use_case_name(name)?;
-    let description = fields.text("description", DESCRIPTION_CHARS_MAX)?.unwrap_or_default();
-    let logging_enabled = fields.boolean("logging_enabled")?.unwrap_or(true);
-    let found = ensure(context, &name, description, logging_enabled).await?;
+    let body = DefinitionBody::read(&context.body.object()?)?;
+    let description = body.description.unwrap_or_default();
+    let logging_enabled = body.logging_enabled.unwrap_or(true);
+    let found = ensure(context, &body.name, description.as_str(), logging_enabled).await?;
     Ok(Answer::of(&Definition::new(&found, &context.request_id)))
 }
 
@@ -82,14 +102,31 @@ pub async fn get(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(&Definition::new(&found, &context.request_id)))
 }
 
+/// What is to change of a use case type; what is left out stays.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = DefinitionChange))]
+pub struct ChangeBody {
+    description: Option<Description>,
+    logging_enabled: Option<bool>,
+}
+
+impl ChangeBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        refuse_limits(fields)?;
+        Ok(Self {
+            description: fields.limited("description")?,
+            logging_enabled: fields.boolean("logging_enabled")?,
+        })
+    }
+}
+
 pub async fn update(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
-    refuse_limits(&fields)?;
-    let description = fields.text("description", DESCRIPTION_CHARS_MAX)?;
-    let logging_enabled = fields.boolean("logging_enabled")?;
+    let change = ChangeBody::read(&context.body.object()?)?;
     let found = context.use_case_type().await?;
+    let description = change.description.as_ref().map(Text::as_str);
+    let (type_no, logging_enabled) = (found.type_no, change.logging_enabled);
     let updated =
-        store::update_type(&context.database, found.type_no, description, logging_enabled, context.now_ms)
+        store::update_type(&context.database, type_no, description, logging_enabled, context.now_ms)
             .await
             .map_err(storage_failed)?
             .ok_or_else(|| super::types::use_case_not_found(&found.name))?;
@@ -102,9 +139,23 @@ pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(&Definition::new(&found, &context.request_id)))
 }
 
+/// A rise of the version.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewVersion))]
+pub struct VersionBody {
+    /// When the version rose: after the previous rise, not ahead of now. Now, if left out.
+    timestamp: Option<Timestamp>,
+}
+
+impl VersionBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        Ok(Self { timestamp: fields.timestamp("timestamp", now_ms)? })
+    }
+}
+
 pub async fn increment_version(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
-    let timestamp_ms = fields.timestamp("timestamp", context.now_ms)?;
+    let body = VersionBody::read(&context.body.object()?, context.now_ms)?;
+    let timestamp_ms = body.timestamp.map(|timestamp| timestamp.ms);
     let name = context.use_case_name()?;
     let idempotency = context.idempotency()?;
     let reply =

@@ -3,18 +3,19 @@
 use serde::Serialize;
 
 use super::answer::{Answer, List};
-use super::body::invalid;
+use super::body::{Description, Fields, Timestamp, Title, invalid};
 use super::query::cut;
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::protocol::{Command, NewEvent};
-use crate::config::{DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX};
 use crate::domain::calendar::format_timestamp;
 use crate::domain::refusal::Refusal;
 use crate::storage::events;
 
 /// An event in a list.
 #[derive(Serialize)]
-struct EventShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ListedEvent))]
+pub struct EventShown {
     event_id: String,
     at: String,
     title: String,
@@ -23,21 +24,41 @@ struct EventShown {
     request_id: String,
 }
 
+/// A change of the system.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewEvent))]
+pub struct EventBody {
+    at: Timestamp,
+    /// What has changed; not blank.
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::title))]
+    title: Title,
+    /// Empty, if left out.
+    description: Option<Description>,
+}
+
+impl EventBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        Ok(Self {
+            at: fields
+                .timestamp("at", now_ms)?
+                .ok_or_else(|| invalid("the field 'at' is missing: the RFC 3339 time of the change"))?,
+            title: fields
+                .limited("title")?
+                .filter(|title| !title.as_str().trim().is_empty())
+                .ok_or_else(|| invalid("the field 'title' is missing: what has changed"))?,
+            description: fields.limited("description")?,
+        })
+    }
+}
+
 pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let name = context.use_case_name()?;
-    let fields = context.body.object()?;
-    let at_ms = fields
-        .timestamp("at", context.now_ms)?
-        .ok_or_else(|| invalid("the field 'at' is missing: the RFC 3339 time of the change"))?;
-    let title = fields
-        .text("title", TITLE_CHARS_MAX)?
-        .filter(|title| !title.trim().is_empty())
-        .ok_or_else(|| invalid("the field 'title' is missing: what has changed"))?;
+    let body = EventBody::read(&context.body.object()?, context.now_ms)?;
     let new = NewEvent {
         event_id: format!("evt_{}", new_id()),
-        at_ms,
-        title: title.to_owned(),
-        description: fields.text("description", DESCRIPTION_CHARS_MAX)?.unwrap_or_default().to_owned(),
+        at_ms: body.at.ms,
+        title: body.title.into_string(),
+        description: body.description.unwrap_or_default().into_string(),
     };
     let reply = context.command(name.as_str(), Command::CreateEvent(new)).await?;
     Ok(Answer::with_request_id(&reply, &context.request_id))

@@ -318,11 +318,14 @@ impl Export {
 
 /// A score, as the API shows it in JSON.
 #[derive(Serialize)]
-struct Shown<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ExportedScore))]
+pub struct Shown<'a> {
     use_case_id: &'a str,
     type_version: i64,
     kpi_id: &'a str,
     kpi_name: &'a str,
+    #[cfg_attr(test, schema(value_type = crate::domain::kpi::KpiType))]
     kpi_type: &'a str,
     score: f64,
     timestamp: String,
@@ -330,6 +333,7 @@ struct Shown<'a> {
     update_timestamp: String,
     comment: Option<&'a str>,
     source: Option<&'a str>,
+    #[cfg_attr(test, schema(value_type = std::collections::BTreeMap<String, String>))]
     properties: &'a RawValue,
     cursor: &'a str,
 }

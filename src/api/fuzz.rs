@@ -226,7 +226,8 @@ proptest! {
             Err(refusal) => prop_assert!(brief(&refusal) && !value.is_number()),
         }
         match fields.integer("x") {
-            Ok(Some(number)) => prop_assert_eq!(json!(number), value.clone()),
+            // JSON does not tell 2.0 from 2.
+            Ok(Some(number)) => prop_assert_eq!(number as f64, value.as_f64().unwrap()),
             Ok(None) => prop_assert!(value.is_null()),
             Err(refusal) => prop_assert!(brief(&refusal)),
         }
@@ -239,7 +240,7 @@ proptest! {
             Err(refusal) => prop_assert!(brief(&refusal) && (value.is_string() || value.is_array() || value.is_object())),
         }
         match fields.timestamp("x", NOW_MS) {
-            Ok(ms) => prop_assert_eq!(ms, value.as_str().and_then(by_hand)),
+            Ok(time) => prop_assert_eq!(time.map(|time| time.ms), value.as_str().and_then(by_hand)),
             Err(refusal) => prop_assert!(brief(&refusal) && refusal.code == Code::InvalidTimestamp),
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::answer::{Answer, List};
-use super::body::{Fields, invalid, kind_of};
+use super::body::{Comment, Fields, Source, Timestamp, invalid, kind_of};
 use super::query::cut;
 use super::types::parse_instance_id;
 use super::{Context, new_id, storage_failed};
@@ -13,29 +13,54 @@ use crate::aggregator::protocol::{
     Command, CreateInstance, InstanceAnswer, SetProperties, UNREADABLE_VERSION,
 };
 use crate::domain::calendar::format_timestamp;
+use crate::domain::names::InstanceId;
 use crate::domain::names::{check_property_key, check_property_value};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::instances::{self as store, Filter, Instance};
 
+/// Values by key; `null` removes a key.
+type Properties = BTreeMap<String, Option<String>>;
+
+/// A new use case instance.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewInstance))]
+pub struct InstanceBody {
+    /// Generated if left out.
+    use_case_id: Option<InstanceId>,
+    /// One that exists; the latest, if left out.
+    version: Option<i64>,
+    /// When it was created; now, if left out.
+    timestamp: Option<Timestamp>,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::optional_properties))]
+    properties: Properties,
+}
+
+impl InstanceBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        Ok(Self {
+            use_case_id: fields.text("use_case_id", 10_000)?.map(parse_instance_id).transpose()?,
+            version: fields.integer("version")?,
+            timestamp: fields.timestamp("timestamp", now_ms)?,
+            properties: properties(fields.0.get("properties"))?,
+        })
+    }
+}
+
 pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let use_case_name = context.use_case_name()?;
-    let fields = context.body.object()?;
+    let body = InstanceBody::read(&context.body.object()?, context.now_ms)?;
     // G4 sends the id as a query parameter.
-    let chosen = match fields.text("use_case_id", 10_000)? {
+    let chosen = match body.use_case_id {
         Some(id) => Some(id),
-        None => context.query.get("use_case_id"),
+        None => context.query.get("use_case_id").map(parse_instance_id).transpose()?,
     };
-    let chosen = chosen.map(parse_instance_id).transpose()?;
-    let version = match fields.integer("version")? {
-        Some(version) => Some(version),
-        None => context.version_header(),
-    };
+    let version = body.version.or_else(|| context.version_header());
     let command = CreateInstance {
         generated: chosen.is_none(),
         use_case_id: chosen.map_or_else(|| format!("uc_{}", new_id()), |id| id.as_str().to_owned()),
         version,
-        timestamp_ms: fields.timestamp("timestamp", context.now_ms)?,
-        properties: properties(fields.0.get("properties"))?,
+        timestamp_ms: body.timestamp.map(|timestamp| timestamp.ms),
+        properties: body.properties,
         idempotency: context.idempotency()?,
     };
     let reply = context.command(use_case_name.as_str(), Command::CreateInstance(command)).await?;
@@ -54,24 +79,38 @@ pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::json(context.instance_command(&id, command).await?))
 }
 
+/// Properties to set and to remove; those not named stay. `property_name` and `value` may stand in place of `properties`.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = PropertyChange))]
+pub struct PropertiesBody {
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::properties))]
+    properties: Properties,
+}
+
+impl PropertiesBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        let properties = match fields.text("property_name", 10_000)? {
+            Some(name) if !fields.has("properties") => {
+                let value = fields.0.get("value").unwrap_or(&Value::Null);
+                BTreeMap::from([property(name, value)?])
+            }
+            _ if fields.has("properties") => properties(fields.0.get("properties"))?,
+            _ => {
+                return Err(invalid(
+                    "the field 'properties' is missing: an object of texts, null to remove a key",
+                ));
+            }
+        };
+        Ok(Self { properties })
+    }
+}
+
 pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
     let id = context.use_case_id()?;
-    let fields = context.body.object()?;
-    let properties = match fields.text("property_name", 10_000)? {
-        Some(name) if !fields.has("properties") => {
-            let value = fields.0.get("value").unwrap_or(&Value::Null);
-            BTreeMap::from([property(name, value)?])
-        }
-        _ if fields.has("properties") => properties(fields.0.get("properties"))?,
-        _ => {
-            return Err(invalid(
-                "the field 'properties' is missing: an object of texts, null to remove a key",
-            ));
-        }
-    };
+    let body = PropertiesBody::read(&context.body.object()?)?;
     let command = SetProperties {
         use_case_id: id.as_str().to_owned(),
-        properties,
+        properties: body.properties,
         may_create: context.parameters.use_case_name.is_some(),
         version: context.version_header(),
     };
@@ -107,7 +146,7 @@ fn shown_instance(found: Instance) -> InstanceAnswer {
     }
 }
 
-fn properties(value: Option<&Value>) -> Result<BTreeMap<String, Option<String>>, Refusal> {
+fn properties(value: Option<&Value>) -> Result<Properties, Refusal> {
     match value {
         None | Some(Value::Null) => Ok(BTreeMap::new()),
         Some(Value::Object(fields)) => fields.iter().map(|(key, value)| property(key, value)).collect(),
@@ -153,19 +192,22 @@ impl Context<'_> {
 }
 
 /// The fields of a body that make up a score, besides the score itself.
+#[derive(Default)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ScoreNotes {
-    pub timestamp_ms: Option<i64>,
-    pub comment: Option<String>,
-    pub source: Option<String>,
+    /// By default now at the first write; later writes that name none leave it unchanged.
+    pub timestamp: Option<Timestamp>,
+    pub comment: Option<Comment>,
+    /// Who or what gave the score.
+    pub source: Option<Source>,
 }
 
 impl ScoreNotes {
     pub fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
-        let own = |text: Option<&str>| text.map(str::to_owned);
         Ok(Self {
-            timestamp_ms: fields.timestamp("timestamp", now_ms)?,
-            comment: own(fields.text("comment", crate::config::COMMENT_CHARS_MAX)?),
-            source: own(fields.text("source", crate::config::SOURCE_CHARS_MAX)?),
+            timestamp: fields.timestamp("timestamp", now_ms)?,
+            comment: fields.limited("comment")?,
+            source: fields.limited("source")?,
         })
     }
 }

@@ -3,44 +3,83 @@
 use serde_json::Value;
 
 use super::answer::{Answer, List};
-use super::body::{Fields, invalid, kind_of};
+use super::body::{Description, Fields, Text, Unit, invalid, kind_of};
 use super::query::cut;
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::definitions::{DEFAULT_DIRECTION, check_benchmarks, check_goal};
 use crate::aggregator::protocol::{Command, KpiAnswer, KpiChange, NewKpi};
-use crate::config::{DESCRIPTION_CHARS_MAX, TITLE_CHARS_MAX, UNIT_CHARS_MAX};
+use crate::config::TITLE_CHARS_MAX;
 use crate::domain::kpi::{BENCHMARKS_MAX, Benchmark, Direction, Kpi, KpiType, NUMBER_MAGNITUDE_MAX};
 use crate::domain::names::{KpiId, KpiName};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions as store;
 
+/// A new KPI. `kpi_name` may stand in place of `name`, as the SDKs' older versions have it.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewKpi))]
+pub struct KpiBody {
+    name: KpiName,
+    /// Generated if left out.
+    kpi_id: Option<KpiId>,
+    /// Empty, if left out.
+    description: Option<Description>,
+    kpi_type: KpiType,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::goal))]
+    goal: f64,
+    /// `higher_is_better`, if left out.
+    direction: Option<Direction>,
+    unit: Option<Unit>,
+    /// Of the buckets of a number KPI's distribution.
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::bucket_width))]
+    bucket_width: Option<f64>,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::benchmarks))]
+    benchmarks: Option<Vec<Benchmark>>,
+}
+
+impl KpiBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        let name = name(fields)?.ok_or_else(|| invalid("the field 'name' (or 'kpi_name') is missing"))?;
+        let kpi_type = kpi_type(fields)?.ok_or_else(|| {
+            invalid(format!("the field 'kpi_type' is missing; allowed: {}", KpiType::ALLOWED))
+        })?;
+        let goal = fields.number("goal")?.ok_or_else(|| {
+            invalid(format!(
+                "the field 'goal' is missing: a {} KPI takes {}",
+                kpi_type.as_str(),
+                kpi_type.goal_range()
+            ))
+        })?;
+        Ok(Self {
+            name,
+            kpi_id: kpi_id(fields)?,
+            description: fields.limited("description")?,
+            kpi_type,
+            goal,
+            direction: direction(fields)?,
+            unit: unit(fields)?,
+            bucket_width: bucket_width(fields)?,
+            benchmarks: benchmarks(fields)?,
+        })
+    }
+}
+
 pub async fn create(context: &Context<'_>) -> Result<Answer, Refusal> {
     let use_case_name = context.use_case_name()?;
-    let fields = context.body.object()?;
-    let name = name(&fields)?.ok_or_else(|| invalid("the field 'name' (or 'kpi_name') is missing"))?;
-    let kpi_type = kpi_type(&fields)?
-        .ok_or_else(|| invalid(format!("the field 'kpi_type' is missing; allowed: {}", KpiType::ALLOWED)))?;
-    let goal = fields.number("goal")?.ok_or_else(|| {
-        invalid(format!(
-            "the field 'goal' is missing: a {} KPI takes {}",
-            kpi_type.as_str(),
-            kpi_type.goal_range()
-        ))
-    })?;
-    check_goal(kpi_type, goal)?;
+    let body = KpiBody::read(&context.body.object()?)?;
+    check_goal(body.kpi_type, body.goal)?;
     let new = NewKpi {
-        kpi_id: kpi_id(&fields)?,
+        kpi_id: body.kpi_id.map(|id| id.as_str().to_owned()),
         generated_id: format!("kpi_{}", new_id()),
-        name,
-        description: fields.text("description", DESCRIPTION_CHARS_MAX)?.unwrap_or_default().to_owned(),
-        kpi_type,
-        goal,
-        direction: direction(&fields)?.unwrap_or(DEFAULT_DIRECTION),
-        unit: unit(&fields)?,
-        bucket_width: bucket_width(&fields)?,
-        benchmarks: benchmarks(&fields)?.unwrap_or_default(),
+        name: body.name.as_str().to_owned(),
+        description: body.description.unwrap_or_default().into_string(),
+        kpi_type: body.kpi_type,
+        goal: body.goal,
+        direction: body.direction.unwrap_or(DEFAULT_DIRECTION),
+        unit: body.unit.and_then(non_empty),
+        bucket_width: body.bucket_width,
+        benchmarks: body.benchmarks.unwrap_or_default(),
     };
-    check_benchmarks(kpi_type, &new.benchmarks)?;
+    check_benchmarks(new.kpi_type, &new.benchmarks)?;
     // Client code starts with the KPI: a type that does not exist is made.
     super::definitions::ensure(context, &use_case_name, "", true).await?;
     let reply = context.command(use_case_name.as_str(), Command::CreateKpi(new)).await?;
@@ -69,18 +108,53 @@ pub async fn get(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::of(&with_request_id(&kpi, context)))
 }
 
+/// What is to change of a KPI; what is left out stays. `kpi_name` may stand in place of `name`.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = KpiChange))]
+pub struct ChangeBody {
+    name: Option<KpiName>,
+    description: Option<Description>,
+    kpi_type: Option<KpiType>,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::optional_goal))]
+    goal: Option<f64>,
+    direction: Option<Direction>,
+    /// `null` removes it.
+    #[cfg_attr(test, schema(value_type = Option<Unit>))]
+    unit: Option<Option<Unit>>,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::bucket_width))]
+    bucket_width: Option<f64>,
+    /// All of them; `null` removes them.
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::benchmarks))]
+    benchmarks: Option<Vec<Benchmark>>,
+}
+
+impl ChangeBody {
+    fn read(fields: &Fields) -> Result<Self, Refusal> {
+        Ok(Self {
+            name: name(fields)?,
+            description: fields.limited("description")?,
+            kpi_type: kpi_type(fields)?,
+            goal: fields.number("goal")?,
+            direction: direction(fields)?,
+            unit: if fields.has("unit") { Some(unit(fields)?) } else { None },
+            bucket_width: bucket_width(fields)?,
+            benchmarks: benchmarks(fields)?,
+        })
+    }
+}
+
 pub async fn update(context: &Context<'_>) -> Result<Answer, Refusal> {
     let use_case_name = context.use_case_name()?;
-    let fields = context.body.object()?;
+    let body = ChangeBody::read(&context.body.object()?)?;
     let change = KpiChange {
-        name: name(&fields)?,
-        description: fields.text("description", DESCRIPTION_CHARS_MAX)?.map(str::to_owned),
-        kpi_type: kpi_type(&fields)?,
-        goal: fields.number("goal")?,
-        direction: direction(&fields)?,
-        unit: if fields.has("unit") { Some(unit(&fields)?) } else { None },
-        bucket_width: bucket_width(&fields)?,
-        benchmarks: benchmarks(&fields)?,
+        name: body.name.map(|name| name.as_str().to_owned()),
+        description: body.description.map(Text::into_string),
+        kpi_type: body.kpi_type,
+        goal: body.goal,
+        direction: body.direction,
+        unit: body.unit.map(|unit| unit.and_then(non_empty)),
+        bucket_width: body.bucket_width,
+        benchmarks: body.benchmarks,
     };
     let command = Command::UpdateKpi { kpi: context.kpi(), change };
     let reply = context.command(use_case_name.as_str(), command).await?;
@@ -102,7 +176,7 @@ fn with_request_id(kpi: &Kpi, context: &Context<'_>) -> serde_json::Value {
 }
 
 /// `name` and `kpi_name` are the same field.
-fn name(fields: &Fields) -> Result<Option<String>, Refusal> {
+fn name(fields: &Fields) -> Result<Option<KpiName>, Refusal> {
     const CHARS_READ_MAX: usize = 10_000;
     let (name, kpi_name) = (fields.text("name", CHARS_READ_MAX)?, fields.text("kpi_name", CHARS_READ_MAX)?);
     if let (Some(name), Some(kpi_name)) = (name, kpi_name)
@@ -116,15 +190,13 @@ fn name(fields: &Fields) -> Result<Option<String>, Refusal> {
     }
     let Some(text) = name.or(kpi_name) else { return Ok(None) };
     KpiName::parse(text)
-        .map(|name| Some(name.as_str().to_owned()))
+        .map(Some)
         .map_err(|invalid| Refusal::new(Code::InvalidKpiName, format!("name {}: {}", shown(text), invalid.0)))
 }
 
-fn kpi_id(fields: &Fields) -> Result<Option<String>, Refusal> {
+fn kpi_id(fields: &Fields) -> Result<Option<KpiId>, Refusal> {
     let Some(text) = fields.text("kpi_id", 1000)? else { return Ok(None) };
-    KpiId::parse(text)
-        .map(|id| Some(id.as_str().to_owned()))
-        .map_err(|bad| invalid(format!("kpi_id {}: {}", shown(text), bad.0)))
+    KpiId::parse(text).map(Some).map_err(|bad| invalid(format!("kpi_id {}: {}", shown(text), bad.0)))
 }
 
 fn kpi_type(fields: &Fields) -> Result<Option<KpiType>, Refusal> {
@@ -141,8 +213,12 @@ fn direction(fields: &Fields) -> Result<Option<Direction>, Refusal> {
     })
 }
 
-fn unit(fields: &Fields) -> Result<Option<String>, Refusal> {
-    Ok(fields.text("unit", UNIT_CHARS_MAX)?.filter(|unit| !unit.is_empty()).map(str::to_owned))
+fn unit(fields: &Fields) -> Result<Option<Unit>, Refusal> {
+    fields.limited("unit")
+}
+
+fn non_empty<const CHARS_MAX: usize>(text: Text<CHARS_MAX>) -> Option<String> {
+    Some(text.into_string()).filter(|text| !text.is_empty())
 }
 
 /// `[{name, value}, …]`; names are unique. `null` is none at all.

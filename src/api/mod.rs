@@ -11,6 +11,7 @@ mod body;
 mod csv;
 mod dashboards;
 mod definitions;
+mod docs;
 mod events;
 mod exports;
 mod exposure;
@@ -20,6 +21,8 @@ mod imports;
 mod instances;
 mod json;
 mod kpis;
+#[cfg(test)]
+mod openapi;
 mod query;
 mod rates;
 pub mod routes;
@@ -77,7 +80,8 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
     if exposure.is_preflight(&request) {
         return answer::respond_to_preflight(&exposure, &request_id);
     }
-    let found = routes::find(&method, request.url()?.path());
+    let url = request.url()?;
+    let found = routes::find(&method, url.path());
     let route = found.as_ref().map_or("", |found| found.pattern);
     let limit = BodyLimit::of(&found, &request);
     let _admitted = match admission::admit(limit.expected, started_ms) {
@@ -88,7 +92,11 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
     let mut work = Work { env, request_id, started_ms, application_no: None, cost: Cost::default() };
     let answer = work.respond(&mut request, found, &limit).await;
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
-    let response = answer::respond(answer, &exposure, &work.request_id, &method)?;
+    let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
+    let mut response = answer::respond(answer, &exposure, &work.request_id, &method)?;
+    if is_elsewhere {
+        response.headers_mut().set("allow", &routes::allowed(&method, url.path()).join(", "))?;
+    }
     work.log(&method, route, response.status_code(), cause);
     Ok(response)
 }
@@ -115,8 +123,16 @@ impl Work<'_> {
         found: Result<Found, Refusal>,
         limit: &BodyLimit,
     ) -> Result<Answer, Refusal> {
-        if let Ok(Found { action: Action::Health, .. }) = &found {
-            return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
+        let url = request.url().map_err(|_| body::invalid("the address can't be read"))?;
+        match &found {
+            Ok(Found { action: Action::Health, .. }) => {
+                return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
+            }
+            Ok(Found { action: Action::OpenApi | Action::Docs, .. }) => {
+                return docs::serve(self.env, url.path()).await;
+            }
+            Err(refusal) if routes::is_public(url.path()) => return Err(refusal.clone()),
+            _ => {}
         }
         // (1)
         let database = self
@@ -135,8 +151,7 @@ impl Work<'_> {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let (content_type, idempotency_key, version) =
             (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
-        let query =
-            Query::parse(request.url().ok().and_then(|url| url.query().map(str::to_owned)).as_deref())?;
+        let query = Query::parse(url.query())?;
         let body = read_body(request, limit, content_type).await?;
         // (5)
         let context = Context {
@@ -174,6 +189,8 @@ impl Work<'_> {
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     match action {
         Action::Health => Ok(Answer::json(r#"{"status":"ok"}"#.to_owned())),
+        Action::OpenApi => docs::serve(context.env, docs::DOCUMENT).await,
+        Action::Docs => docs::serve(context.env, docs::PAGE).await,
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
         Action::DeleteApplication => accounts::delete_application(context).await,

@@ -22,6 +22,8 @@ pub enum Access {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Health,
+    OpenApi,
+    Docs,
     CreateApplication,
     ListApplications,
     DeleteApplication,
@@ -73,6 +75,8 @@ const DEFINITIONS: &str = "/api/v1/use_cases/definitions";
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     ("GET", "/health", Access::Anyone, Action::Health),
+    ("GET", "/openapi.json", Access::Anyone, Action::OpenApi),
+    ("GET", "/docs/**", Access::Anyone, Action::Docs),
 
     ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
     ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
@@ -165,25 +169,15 @@ pub struct Found {
 
 /// The route of a request: `not_found` if no path fits, `method_not_allowed` if only other methods do.
 pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
-    // A slash at the end is forgiven, but not where something would be changed or go: `DELETE …/kpis/..` reaches the service as
-    // `DELETE …/`, made shorter on the way, and must not mean the use case.
-    let is_forgiven = path.len() > 1 && !matches!(method, "DELETE" | "PUT");
-    let trimmed = if is_forgiven { path.strip_suffix('/').unwrap_or(path) } else { path };
-    let segments: Vec<&str> = trimmed.split('/').collect();
-    let mut allowed: Vec<&'static str> = Vec::new();
-    for (route_method, pattern, access, action) in ROUTES {
-        let Some(parameters) = fit(pattern, &segments) else { continue };
+    for ((route_method, pattern, access, action), parameters) in fitting(method, path) {
         // HEAD is GET without a body.
         let fits =
             *route_method == "*" || *route_method == method || (method == "HEAD" && *route_method == "GET");
         if fits {
-            let parameters = parameters?;
-            return Ok(Found { pattern, action: *action, access: *access, parameters });
-        }
-        if !allowed.contains(route_method) {
-            allowed.push(route_method);
+            return Ok(Found { pattern, action: *action, access: *access, parameters: parameters? });
         }
     }
+    let allowed = allowed(method, path);
     if allowed.is_empty() {
         Err(Refusal::new(
             Code::NotFound,
@@ -195,9 +189,34 @@ pub fn find(method: &str, path: &str) -> Result<Found, Refusal> {
     } else {
         Err(Refusal::new(
             Code::MethodNotAllowed,
-            format!("{method} is not allowed here; allowed: {}", allowed.join(", ")),
+            format!("{} is not allowed here; allowed: {}", shown(method), allowed.join(", ")),
         ))
     }
+}
+
+/// The methods that a path has, taken as a request with this method means it; none where there is nothing.
+pub fn allowed(asked: &str, path: &str) -> Vec<&'static str> {
+    let mut methods = Vec::new();
+    for ((method, ..), _) in fitting(asked, path) {
+        if !methods.contains(method) {
+            methods.push(*method);
+        }
+    }
+    methods
+}
+
+/// Whether what is at a path needs no key.
+pub fn is_public(path: &str) -> bool {
+    fitting("GET", path).any(|((.., access, _), _)| *access == Access::Anyone)
+}
+
+/// The routes that a path fits, whatever their method. A slash at the end is forgiven, but not where something would be changed or go:
+/// `DELETE …/kpis/..` reaches the service as `DELETE …/`, made shorter on the way, and must not mean the use case.
+fn fitting(asked: &str, path: &str) -> impl Iterator<Item = (&'static Route, Result<Parameters, Refusal>)> {
+    let is_forgiven = path.len() > 1 && !matches!(asked, "DELETE" | "PUT");
+    let trimmed = if is_forgiven { path.strip_suffix('/').unwrap_or(path) } else { path };
+    let segments: Vec<&str> = trimmed.split('/').collect();
+    ROUTES.iter().filter_map(move |route| fit(route.1, &segments).map(|parameters| (route, parameters)))
 }
 
 /// The parameters, if the path fits the pattern.
@@ -321,6 +340,11 @@ mod tests {
         assert_eq!(code("DELETE", "/api/v1/use_cases/instances/i/kpis"), Err(Code::MethodNotAllowed));
         assert_eq!(code("GET", "/api/v1/use_cases/definitions/%FF"), Err(Code::InvalidRequest));
         assert_eq!(code("HEAD", "/health"), Ok(Action::Health));
+        assert_eq!(code("QUERY", "/health"), Err(Code::MethodNotAllowed));
+        assert_eq!(allowed("GET", "/api/v1/use_cases/definitions/T"), ["GET", "PUT", "DELETE"]);
+        assert!(allowed("GET", "/nowhere").is_empty());
+        assert_eq!(code("GET", "/docs"), Ok(Action::Docs));
+        assert_eq!(code("GET", "/docs/swagger-ui.css"), Ok(Action::Docs));
         assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
         assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));
         assert_eq!(code("GET", "/api/v1/dashboard/"), Ok(Action::Overview));

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{Answer, List};
-use super::body::{Fields, invalid, kind_of};
+use super::body::{Fields, Named, Text, Timestamp, invalid, kind_of};
 use super::instances::ScoreNotes;
 use super::query::cut;
 use super::types::parse_instance_id;
@@ -12,33 +12,51 @@ use super::{Context, storage_failed};
 use crate::aggregator::protocol::{Command, Increment, KpiRef, ScoreItem, WriteReport, WriteScores};
 use crate::config::BULK_ITEMS_MAX;
 use crate::domain::calendar::format_timestamp;
+use crate::domain::names::InstanceId;
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::instances::{RecordedScore, list_scores};
 
-pub async fn write(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let fields = context.body.object()?;
-    if fields.is_empty() {
-        return clear(context).await;
+/// A score. An empty object, or no body at all, clears the score like `null`.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewScore))]
+pub struct ScoreBody {
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::score))]
+    score: Option<f64>,
+    #[cfg_attr(test, serde(flatten))]
+    notes: ScoreNotes,
+}
+
+impl ScoreBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        if fields.is_empty() {
+            return Ok(Self::none());
+        }
+        Ok(Self { score: fields.score()?, notes: ScoreNotes::read(fields, now_ms)? })
     }
-    let score = fields.score()?;
-    let notes = ScoreNotes::read(&fields, context.now_ms)?;
-    write_one(context, score, notes).await
+
+    fn none() -> Self {
+        Self { score: None, notes: ScoreNotes::default() }
+    }
+}
+
+pub async fn write(context: &Context<'_>) -> Result<Answer, Refusal> {
+    write_one(context, ScoreBody::read(&context.body.object()?, context.now_ms)?).await
 }
 
 pub async fn clear(context: &Context<'_>) -> Result<Answer, Refusal> {
-    write_one(context, None, ScoreNotes { timestamp_ms: None, comment: None, source: None }).await
+    write_one(context, ScoreBody::none()).await
 }
 
-async fn write_one(context: &Context<'_>, score: Option<f64>, notes: ScoreNotes) -> Result<Answer, Refusal> {
+async fn write_one(context: &Context<'_>, body: ScoreBody) -> Result<Answer, Refusal> {
     let id = context.use_case_id()?;
     let item = ScoreItem {
         index: 0,
         use_case_id: id.as_str().to_owned(),
         kpi: KpiRef::NameOrId(context.kpi()),
-        score,
-        timestamp_ms: notes.timestamp_ms,
-        comment: notes.comment,
-        source: notes.source,
+        score: body.score,
+        timestamp_ms: body.notes.timestamp.map(|timestamp| timestamp.ms),
+        comment: body.notes.comment.map(Text::into_string),
+        source: body.notes.source.map(Text::into_string),
         earliest_ms: None,
     };
     let command = WriteScores {
@@ -72,23 +90,40 @@ async fn write_by_id(
     if stale && context.forget_instance(id) { context.instance_command(id, command).await } else { Ok(reply) }
 }
 
+/// What is added to a score.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Increment))]
+pub struct IncrementBody {
+    by: f64,
+    timestamp: Option<Timestamp>,
+}
+
+impl IncrementBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        let by = fields.number("by")?.ok_or_else(|| invalid("the field 'by' is missing: a number to add"))?;
+        Ok(Self { by, timestamp: fields.timestamp("timestamp", now_ms)? })
+    }
+}
+
 pub async fn increment(context: &Context<'_>) -> Result<Answer, Refusal> {
     let id = context.use_case_id()?;
-    let fields = context.body.object()?;
-    let by = fields.number("by")?.ok_or_else(|| invalid("the field 'by' is missing: a number to add"))?;
+    let body = IncrementBody::read(&context.body.object()?, context.now_ms)?;
     let command = Increment {
         use_case_id: id.as_str().to_owned(),
         kpi: context.kpi(),
-        by,
+        by: body.by,
         may_create: context.parameters.use_case_name.is_some(),
         version: context.version_header(),
-        timestamp_ms: fields.timestamp("timestamp", context.now_ms)?,
+        timestamp_ms: body.timestamp.map(|timestamp| timestamp.ms),
         idempotency: context.idempotency()?,
     };
     Ok(Answer::json(context.instance_command(&id, Command::Increment(command)).await?))
 }
 
+/// How many scores were stored, and why the others were not.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = BulkReport))]
 pub struct BulkAnswer {
     pub accepted: usize,
     pub rejected: usize,
@@ -99,7 +134,9 @@ pub struct BulkAnswer {
     pub request_id: String,
 }
 
+/// A score that was refused; `index` is its place in the request, from 0.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct BulkError {
     index: usize,
     code: Code,
@@ -112,27 +149,42 @@ impl From<(usize, Refusal)> for BulkError {
     }
 }
 
-pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
-    let name = context.use_case_name()?;
-    let mut fields = context.body.object()?;
-    let scores = match fields.0.remove("scores") {
-        Some(Value::Array(scores)) => scores,
-        None | Some(Value::Null) => {
-            return Err(invalid("the field 'scores' is missing: an array of 1 to 1000 scores"));
-        }
-        Some(other) => {
+/// Scores in bulk.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewScores))]
+pub struct BulkBody {
+    /// Read one by one: an item that is refused does not stop the others.
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::bulk_items))]
+    scores: Vec<Value>,
+}
+
+impl BulkBody {
+    fn read(mut fields: Fields) -> Result<Self, Refusal> {
+        let scores = match fields.0.remove("scores") {
+            Some(Value::Array(scores)) => scores,
+            None | Some(Value::Null) => {
+                return Err(invalid("the field 'scores' is missing: an array of 1 to 1000 scores"));
+            }
+            Some(other) => {
+                return Err(invalid(format!(
+                    "scores must be an array of 1 to {BULK_ITEMS_MAX} scores, not {}",
+                    kind_of(&other)
+                )));
+            }
+        };
+        if scores.is_empty() || scores.len() > BULK_ITEMS_MAX {
             return Err(invalid(format!(
-                "scores must be an array of 1 to {BULK_ITEMS_MAX} scores, not {}",
-                kind_of(&other)
+                "scores holds {} items; a request takes 1 to {BULK_ITEMS_MAX}",
+                scores.len()
             )));
         }
-    };
-    if scores.is_empty() || scores.len() > BULK_ITEMS_MAX {
-        return Err(invalid(format!(
-            "scores holds {} items; a request takes 1 to {BULK_ITEMS_MAX}",
-            scores.len()
-        )));
+        Ok(Self { scores })
     }
+}
+
+pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let name = context.use_case_name()?;
+    let BulkBody { scores } = BulkBody::read(context.body.object()?)?;
     let total = scores.len();
     context.charge_items(total).await?;
     let mut items = Vec::with_capacity(total);
@@ -157,31 +209,52 @@ pub async fn bulk(context: &Context<'_>) -> Result<Answer, Refusal> {
     }))
 }
 
+/// One score of many: of `kpi_name` and `kpi_id` exactly one.
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = NewScoreItem))]
+pub struct ItemBody {
+    use_case_id: InstanceId,
+    kpi_name: Option<Named>,
+    kpi_id: Option<Named>,
+    #[cfg_attr(test, schema(schema_with = super::openapi::schemas::score))]
+    score: Option<f64>,
+    #[cfg_attr(test, serde(flatten))]
+    notes: ScoreNotes,
+}
+
+impl ItemBody {
+    fn read(fields: &Fields, now_ms: i64) -> Result<Self, Refusal> {
+        let id = fields.text("use_case_id", 10_000)?;
+        Ok(Self {
+            use_case_id: parse_instance_id(id.ok_or_else(|| invalid("the field 'use_case_id' is missing"))?)?,
+            kpi_name: fields.limited("kpi_name")?,
+            kpi_id: fields.limited("kpi_id")?,
+            score: fields.score()?,
+            notes: ScoreNotes::read(fields, now_ms)?,
+        })
+    }
+}
+
 /// The score that an item of a bulk request (or a row of an import) stands for.
 pub fn item(index: usize, value: Value, now_ms: i64) -> Result<ScoreItem, Refusal> {
     let Value::Object(fields) = value else {
         return Err(invalid(format!("a score must be an object, not {}", kind_of(&value))));
     };
-    let fields = Fields(fields);
-    let id =
-        fields.text("use_case_id", 10_000)?.ok_or_else(|| invalid("the field 'use_case_id' is missing"))?;
-    let id = parse_instance_id(id)?;
-    let kpi = match (fields.text("kpi_name", 10_000)?, fields.text("kpi_id", 10_000)?) {
-        (Some(name), None) => KpiRef::Name(name.to_owned()),
-        (None, Some(id)) => KpiRef::Id(id.to_owned()),
+    let item = ItemBody::read(&Fields(fields), now_ms)?;
+    let kpi = match (item.kpi_name, item.kpi_id) {
+        (Some(name), None) => KpiRef::Name(name.into_string()),
+        (None, Some(id)) => KpiRef::Id(id.into_string()),
         (Some(_), Some(_)) => return Err(invalid("give either 'kpi_name' or 'kpi_id', not both")),
         (None, None) => return Err(invalid("the field 'kpi_name' (or 'kpi_id') is missing")),
     };
-    let score = fields.score()?;
-    let notes = ScoreNotes::read(&fields, now_ms)?;
     Ok(ScoreItem {
         index,
-        use_case_id: id.as_str().to_owned(),
+        use_case_id: item.use_case_id.as_str().to_owned(),
         kpi,
-        score,
-        timestamp_ms: notes.timestamp_ms,
-        comment: notes.comment,
-        source: notes.source,
+        score: item.score,
+        timestamp_ms: item.notes.timestamp.map(|timestamp| timestamp.ms),
+        comment: item.notes.comment.map(Text::into_string),
+        source: item.notes.source.map(Text::into_string),
         earliest_ms: None,
     })
 }
@@ -193,9 +266,12 @@ pub fn report(reply: &str) -> Result<WriteReport, Refusal> {
 
 /// A score that an instance holds, as the API shows it.
 #[derive(Serialize)]
-struct ScoreShown {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = Score))]
+pub struct ScoreShown {
     kpi_id: String,
     kpi_name: String,
+    #[cfg_attr(test, schema(value_type = crate::domain::kpi::KpiType))]
     kpi_type: String,
     score: f64,
     create_timestamp: String,

@@ -133,6 +133,7 @@ impl Collector {
 
 /// The whole picture of one use case type.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Dashboard<'a> {
     pub use_case_name: &'a str,
     pub type_version: i64,
@@ -145,6 +146,7 @@ pub struct Dashboard<'a> {
 
 /// One use case type in the overview.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Headline<'a> {
     pub use_case_name: &'a str,
     pub type_version: i64,
@@ -154,6 +156,8 @@ pub struct Headline<'a> {
 
 /// The effective range: `from` rounded down and `to` up to 15 minutes.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = EffectiveRange))]
 pub struct RangeShown<'a> {
     pub from: String,
     pub to: String,
@@ -172,7 +176,9 @@ impl<'a> RangeShown<'a> {
     }
 }
 
+/// What the figures are narrowed to.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Filters {
     pub version: Option<i64>,
     pub properties: BTreeMap<String, String>,
@@ -180,19 +186,25 @@ pub struct Filters {
 
 /// Instances created in the range, and how many of them hold a score. Percentages are `null` where there is nothing to share.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = UseCaseCounts))]
 pub struct UseCases {
     pub total: u64,
     pub reviewed: u64,
     pub reviewed_percentage: Option<f64>,
 }
 
+/// Instances created in the range that hold a score of the KPI.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Reviewed {
     pub count: u64,
     pub percentage: Option<f64>,
 }
 
+/// A KPI's figures.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KpiPanel<'a> {
     pub kpi_id: &'a str,
     pub kpi_name: &'a str,
@@ -213,19 +225,25 @@ pub struct KpiPanel<'a> {
     pub scores_meeting_goal_percentage: Option<f64>,
     pub reviewed: Reviewed,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub distribution: Option<Distribution>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub series: Option<Vec<Point>>,
     pub trend: Trend,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub seasonality: Option<Seasonality>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub sparkline: Option<Vec<Spark>>,
     pub benchmarks: Vec<BenchmarkShown<'a>>,
 }
 
 /// A benchmark of the KPI's definition, and how the scores in the range stand against it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ComparedBenchmark))]
 pub struct BenchmarkShown<'a> {
     pub name: &'a str,
     pub value: f64,
@@ -234,6 +252,8 @@ pub struct BenchmarkShown<'a> {
 
 /// One point of a sparkline: neighbouring buckets of the series together.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = SparklinePoint))]
 pub struct Spark {
     pub start: String,
     pub count: u64,
@@ -242,6 +262,7 @@ pub struct Spark {
 
 /// Nearest-rank percentiles: exact for boolean, within 1% of the value otherwise.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Percentiles {
     pub p50: Option<f64>,
     pub p90: Option<f64>,
@@ -251,6 +272,8 @@ pub struct Percentiles {
 
 /// One bucket of the series; `start` is the calendar bucket's own first instant.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = SeriesPoint))]
 pub struct Point {
     pub start: String,
     pub count: u64,
@@ -260,6 +283,8 @@ pub struct Point {
 
 /// A rise of the version or another change of the system, and what each KPI made of it.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = DashboardEvent))]
 pub struct Event<'a> {
     #[serde(flatten)]
     pub what: Change<'a>,
@@ -267,8 +292,11 @@ pub struct Event<'a> {
     pub comparisons: Vec<KpiComparison<'a>>,
 }
 
+/// A rise of the version, or an event.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
+#[cfg_attr(test, schema(as = SystemChange))]
 pub enum Change<'a> {
     /// Compared with the version before, in the range of the dashboard.
     Version { at: String, version: i64 },
@@ -276,7 +304,9 @@ pub enum Change<'a> {
     Event { at: String, event_id: &'a str, title: &'a str, description: &'a str, window: Windows },
 }
 
+/// What lies before and after an event.
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Windows {
     pub baseline: Span,
     pub candidate: Span,
@@ -284,6 +314,7 @@ pub struct Windows {
 
 /// `[from, to)`
 #[derive(Debug, Clone, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Span {
     pub from: String,
     pub to: String,
@@ -300,6 +331,7 @@ impl Span {
 
 /// A comparison of one KPI.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct KpiComparison<'a> {
     pub kpi_id: &'a str,
     pub kpi_name: &'a str,

@@ -9,7 +9,9 @@ use super::tally::{Tally, index_at_rank};
 /// Most buckets of a number KPI's histogram, without the two open ones.
 const NUMBER_BUCKETS_MAX: i64 = 38;
 
+/// Counts of scores, by the type of the KPI.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(tag = "kind", rename_all = "lowercase")]
 pub enum Distribution {
     Boolean {
@@ -32,7 +34,9 @@ pub enum Distribution {
     },
 }
 
+/// Scores nearest to a point, halves up.
 #[derive(Debug, Serialize, PartialEq)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct LikertBucket {
     pub point: i64,
     pub count: u64,
@@ -40,6 +44,7 @@ pub struct LikertBucket {
 
 /// Scores in `[from, to)`; `null` is open. The last bucket of a percentage includes 1.
 #[derive(Debug, Serialize, PartialEq)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ValueBucket {
     pub from: Option<f64>,
     pub to: Option<f64>,

@@ -9,7 +9,9 @@ pub const NUMBER_MAGNITUDE_MAX: f64 = 1e15;
 /// Buckets of a percentage KPI: twenty of 0.05, the last one closed.
 pub const PERCENTAGE_BUCKETS: i64 = 20;
 
+/// What scores a KPI takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum KpiType {
     Boolean,
@@ -96,7 +98,9 @@ impl KpiType {
     }
 }
 
+/// Whether more is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     HigherIsBetter,
@@ -148,6 +152,7 @@ pub struct Kpi {
 
 /// What a KPI is held against: an industry's average, a competitor, last year.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Benchmark {
     pub name: String,
     /// In the range of the KPI's goals.

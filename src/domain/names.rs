@@ -6,8 +6,8 @@
 pub struct InvalidName(pub &'static str);
 
 macro_rules! name_type {
-    ($(#[$doc:meta])* $name:ident, $check:expr) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:expr])* $name:ident, $length_max:expr, $pattern:expr, $check:expr) => {
+        $(#[doc = $doc])*
         #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub struct $name(String);
 
@@ -22,12 +22,36 @@ macro_rules! name_type {
                 &self.0
             }
         }
+
+        /// As the OpenAPI document describes it; the pattern says of the characters what the check does.
+        #[cfg(test)]
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let text = utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String);
+                let text = text.description(Some(concat!($($doc),*).trim()));
+                text.min_length(Some(1)).max_length(Some($length_max)).pattern(Some($pattern)).into()
+            }
+        }
+
+        #[cfg(test)]
+        impl utoipa::ToSchema for $name {}
     };
 }
+
+/// What stands at either end of a KPI's name, and what may stand between: no controls, no slash, nothing invisible.
+#[cfg(test)]
+const KPI_NAME_PATTERN: &str = concat!(
+    r"^(?!\.{1,2}$)",
+    r"[^\s/\u0000-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]",
+    r"([^/\u0000-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF]{0,126}",
+    r"[^\s/\u0000-\u001F\u007F-\u009F\u200B\u200E\u200F\u2028-\u202E\u2060-\u2069\uFEFF])?$",
+);
 
 name_type!(
     /// The name of a use case type: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
     UseCaseName,
+    64,
+    r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$",
     |text| ascii_name(
         text,
         64,
@@ -39,6 +63,8 @@ name_type!(
 name_type!(
     /// A KPI's public id: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
     KpiId,
+    64,
+    r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$",
     |text| ascii_name(
         text,
         64,
@@ -50,6 +76,8 @@ name_type!(
 name_type!(
     /// An application's public id: 1–64 of `[A-Za-z0-9._-]`, not `.` or `..`.
     ApplicationId,
+    64,
+    r"^(?!\.{1,2}$)[A-Za-z0-9._-]{1,64}$",
     |text| ascii_name(
         text,
         64,
@@ -61,6 +89,8 @@ name_type!(
 name_type!(
     /// The id of a use case instance: 1–128 of `[A-Za-z0-9._:@=+-]`, not `.` or `..`; `kpis` and `properties` are path words.
     InstanceId,
+    128,
+    r"^(?!(\.{1,2}|kpis|properties)$)[A-Za-z0-9._:@=+-]{1,128}$",
     |text| {
         const ALLOWED: &str = "a use_case_id is 1 to 128 of the characters A-Z a-z 0-9 . _ : @ = + - \
             and none of '.', '..', 'kpis', 'properties'";
@@ -74,6 +104,8 @@ name_type!(
 name_type!(
     /// A KPI's name: 1–128 printable characters, no `/`, not `.` or `..`, no space at either end.
     KpiName,
+    128,
+    KPI_NAME_PATTERN,
     |text| {
         let length = text.chars().count();
         let printable = text

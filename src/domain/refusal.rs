@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 /// The codes of the contract, spelled as callers see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, schema(as = ErrorCode))]
 pub enum Code {
     InvalidRequest,
     InvalidUseCaseName,
@@ -40,6 +42,8 @@ pub enum Code {
 
 /// A code and a sentence that names the field, the value and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+#[cfg_attr(test, schema(as = ErrorDetail))]
 pub struct Refusal {
     pub code: Code,
     pub message: String,

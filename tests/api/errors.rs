@@ -78,7 +78,11 @@ fn paths_methods_and_parameters_that_do_not_exist_are_refused() {
     let app = app();
     app.define("T", "K", "boolean", 0.5);
     app.get("/api/v1/nowhere").refused(404, "not_found", "/api/v1/nowhere");
-    app.send("PATCH", "/api/v1/use_cases/definitions", None, &[]).refused(405, "method_not_allowed", "POST");
+    for method in ["PATCH", "QUERY", "PROPFIND"] {
+        let reply = app.send(method, "/api/v1/use_cases/definitions", None, &[]);
+        reply.refused(405, "method_not_allowed", "POST");
+        assert_eq!(reply.header("allow"), Some("POST, GET"), "{method}");
+    }
     app.get("/api/v1/use_cases/definitions?limit=501").refused(400, "invalid_request", "501");
     app.get("/api/v1/use_cases/definitions?cursor=xyz").refused(400, "invalid_cursor", "cursor");
     for (query, says) in [

@@ -10,6 +10,7 @@ mod accounts;
 mod analysis;
 mod dashboards;
 mod definitions;
+mod docs;
 mod doors;
 mod errors;
 mod exports;

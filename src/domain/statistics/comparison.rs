@@ -18,6 +18,7 @@ pub const SCORES_MIN: u64 = 2;
 /// What is compared with what, and what came out. `p_value`, `confidence_interval` and `effect_size` are `None` together, when
 /// there is no telling; `reason` says why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Comparison {
     pub baseline: Baseline,
     pub candidate: Sample,
@@ -31,18 +32,22 @@ pub struct Comparison {
     pub p_value: Option<f64>,
     /// After Holm, where several comparisons were made at once.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub p_value_adjusted: Option<f64>,
     pub test: Test,
     /// Cohen's h of a boolean KPI, Cohen's d of others; of the sign of the difference.
     pub effect_size: Option<f64>,
     pub verdict: Verdict,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     pub reason: Option<&'static str>,
     #[serde(skip)]
     direction: Direction,
 }
 
+/// The side compared with: scores, or a fixed value.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Baseline {
     Scores(Sample),
@@ -52,7 +57,9 @@ pub enum Baseline {
     },
 }
 
+/// A side's scores.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Sample {
     pub count: u64,
     /// `None` without a score.
@@ -61,7 +68,9 @@ pub struct Sample {
     pub standard_deviation: Option<f64>,
 }
 
+/// Of the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct ConfidenceInterval {
     /// 1 − alpha.
     pub level: f64,
@@ -69,8 +78,11 @@ pub struct ConfidenceInterval {
     pub high: f64,
 }
 
+/// The test that the KPI's type calls for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, schema(as = StatisticalTest))]
 pub enum Test {
     TwoProportionZ,
     WelchT,
@@ -78,7 +90,9 @@ pub enum Test {
     OneSampleT,
 }
 
+/// In the KPI's direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     Improved,

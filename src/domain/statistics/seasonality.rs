@@ -75,12 +75,15 @@ fn analyse(groups: &[Moments]) -> Option<(f64, f64)> {
 
 /// By hour of the day and by day of the week.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Seasonality {
     pub hour_of_day: SeasonProfile<HourFigures>,
     pub day_of_week: SeasonProfile<DayFigures>,
 }
 
+/// Averages by hour or day, and whether they differ by more than chance.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct SeasonProfile<F> {
     pub seasonal: bool,
     pub eta_squared: Option<f64>,
@@ -90,6 +93,7 @@ pub struct SeasonProfile<F> {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct HourFigures {
     pub hour: usize,
     pub count: u64,
@@ -97,6 +101,7 @@ pub struct HourFigures {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct DayFigures {
     pub day: &'static str,
     pub count: u64,

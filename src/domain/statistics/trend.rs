@@ -16,7 +16,9 @@ pub const POINTS_MIN: usize = 8;
 /// A trend is significant below this p-value.
 pub const SIGNIFICANT_P: f64 = 0.05;
 
+/// In the KPI's direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrendVerdict {
     Improving,
@@ -25,7 +27,9 @@ pub enum TrendVerdict {
     InsufficientData,
 }
 
+/// How trends are tested and measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TrendMethod {
     MannKendallTheilSen,
@@ -33,6 +37,7 @@ pub enum TrendMethod {
 
 /// The figures are `None` together when there are too few buckets; `change_percent` also where it would divide by 0.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub struct Trend {
     pub verdict: TrendVerdict,
     pub method: TrendMethod,
