@@ -35,7 +35,7 @@ test-faults: ## D1 that refuses, is slow, or commits and loses the connection
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle
 
-test-contract: ## Schemathesis over the whole OpenAPI document; a minute and a half
+test-contract: ## Schemathesis over the whole OpenAPI document; about a minute
 	@scripts/test.sh contract
 
 test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
