@@ -50,7 +50,7 @@ record: ## Put the figures of the last soak and overload test into docs/RELIABIL
 test-oracle: ## Every figure against scipy, statsmodels, pymannkendall and pandas; EDGE_KPI_URL and EDGE_KPI_API_KEY as below
 	@scripts/test.sh oracle
 
-test-contract: ## Schemathesis over the whole OpenAPI document; a minute and a half
+test-contract: ## Schemathesis over the whole OpenAPI document; about a minute
 	@scripts/test.sh contract
 
 test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
