@@ -11,8 +11,8 @@ pub mod storage;
 use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, _: Context) -> worker::Result<Response> {
-    api::handle(request, &env).await
+async fn fetch(request: Request, env: Env, later: Context) -> worker::Result<Response> {
+    api::handle(request, &env, &later).await
 }
 
 #[event(scheduled)]

@@ -17,12 +17,12 @@ const DAILY: &str = "17 3 * * *";
 /// Types on a page.
 const TYPES_MAX: i64 = 200;
 
-/// Portions that one run checks: each is a call to an object. With the purge (75 calls of D1 and 100 of objects), the pages of types
-/// and the notes that stays below the 1,000 calls that an invocation has.
-const PORTIONS_MAX: usize = 700;
+/// Portions that one run checks: each is a call to an object. With the purges (150 calls of D1 and 100 of objects), the pages of
+/// types and the notes that stays below the 1,000 calls that an invocation has.
+const PORTIONS_MAX: usize = 600;
 
 /// How many of them the check of what was touched may take, so that the check of everything also gets on.
-const TOUCHED_PORTIONS_MAX: usize = 500;
+const TOUCHED_PORTIONS_MAX: usize = 400;
 
 /// After so many portions a job notes where it is.
 const NOTED_EVERY: usize = 50;
@@ -30,6 +30,9 @@ const NOTED_EVERY: usize = 50;
 /// Rows that one statement of a purge removes, and how many portions a run does.
 const PURGED_ROWS_MAX: i64 = 2_000;
 const PURGES_MAX: usize = 25;
+
+/// The same of idempotency keys: 500,000 a run, at most 500 a second all day.
+const EXPIRED_ROWS_MAX: i64 = 20_000;
 
 /// Objects that one run has erase themselves or delete their types: each is a call.
 const ERASED_MAX: i64 = 50;
@@ -54,7 +57,10 @@ pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
         run_id: format!("run_{}", crate::api::new_id()),
         portions,
     };
-    jobs.log("purge", jobs.purge().await.map(|()| ReconcileReport::default()));
+    // Each by itself: what fails holds up nothing else.
+    jobs.log_purge("purge_applications", jobs.purge_applications().await);
+    jobs.log_purge("purge_types", jobs.purge_types().await);
+    jobs.log_purge("purge_idempotency_keys", jobs.purge_idempotency_keys().await);
     jobs.log("check_touched", jobs.check_touched().await);
     jobs.log("check_everything", jobs.check_everything(cron == DAILY).await);
 }
@@ -171,12 +177,16 @@ impl Jobs<'_> {
         jobs::note_job_state(&self.database, job, state, self.now_ms).await
     }
 
-    /// Removes what was deleted, and idempotency keys that are too old.
-    async fn purge(&self) -> Result<(), StorageError> {
-        // Types of deleted applications first: what follows removes what was in them.
+    /// Deletes the types of deleted applications, and the applications that have none left.
+    async fn purge_applications(&self) -> Result<(), StorageError> {
         for kind in jobs::types_of_deleted_applications(&self.database, ERASED_MAX).await? {
             self.call(&kind, Command::DeleteType).await;
         }
+        jobs::purge_applications(&self.database, self.now_ms - KEY_CACHE_MS, PURGED_ROWS_MAX).await
+    }
+
+    /// Removes what belongs to deleted KPIs and types, and the types whose objects are erased, too.
+    async fn purge_types(&self) -> Result<(), StorageError> {
         for _ in 0..PURGES_MAX {
             let more_kpis = jobs::purge_kpis(&self.database, PURGED_ROWS_MAX).await?;
             let more_types = jobs::purge_types(&self.database, PURGED_ROWS_MAX).await?;
@@ -189,9 +199,18 @@ impl Jobs<'_> {
                 jobs::remove_type(&self.database, kind.0).await?;
             }
         }
-        jobs::purge_applications(&self.database, self.now_ms - KEY_CACHE_MS, PURGED_ROWS_MAX).await?;
+        Ok(())
+    }
+
+    /// Removes idempotency keys that are too old.
+    async fn purge_idempotency_keys(&self) -> Result<(), StorageError> {
         let before_ms = self.now_ms - IDEMPOTENCY_KEPT_MS;
-        jobs::purge_idempotency(&self.database, before_ms, PURGED_ROWS_MAX * 10).await
+        for _ in 0..PURGES_MAX {
+            if !jobs::purge_idempotency(&self.database, before_ms, EXPIRED_ROWS_MAX).await? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// One portion of one type; `None` if it could not be checked (the reason is logged).
@@ -231,6 +250,10 @@ impl Jobs<'_> {
                 None
             }
         }
+    }
+
+    fn log_purge(&self, job: &str, outcome: Result<(), StorageError>) {
+        self.log(job, outcome.map(|()| ReconcileReport::default()));
     }
 
     fn log(&self, job: &str, outcome: Result<ReconcileReport, StorageError>) {

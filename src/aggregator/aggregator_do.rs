@@ -10,7 +10,6 @@ use super::cells::CellStore;
 use super::core::{Core, unavailable};
 use super::protocol::{Call, encode_reply};
 use crate::config::DATABASE_BINDING;
-use crate::domain::refusal::{Code, Refusal};
 use crate::storage::Database;
 
 #[durable_object]
@@ -43,7 +42,8 @@ impl Aggregator {
             let reply = match (core, serde_json::from_str::<Call>(&text)) {
                 (Some(core), Ok(call)) => core.call(call).await,
                 (None, _) => Err(unavailable()),
-                (_, Err(error)) => Err(Refusal::new(Code::UnexpectedError, format!("not a call: {error}"))),
+                // While a new version is rolled out, the Worker may be newer than the object, for a while.
+                (_, Err(error)) => Err(unavailable().because(format!("not a call: {error}"))),
             };
             Ok(JsValue::from_str(&encode_reply(&reply)))
         })

@@ -15,7 +15,7 @@ use crate::domain::kpi::{Kpi, Rules};
 use crate::domain::segments::{Learned, Registry};
 
 /// Format of what is stored here. An object that finds another one counts everything again.
-const FORMAT: i64 = 2;
+const FORMAT: i64 = 3;
 
 /// A slot behind all others.
 pub const BEYOND: i64 = 1 << 30;
@@ -27,8 +27,8 @@ const INSTANCES: i64 = 0;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreError {
     Failed(String),
-    /// It holds what this version does not write: everything in it counts as lost.
-    Unreadable(String),
+    /// It holds what this version does not write: everything in it counts as lost. What it holds is not told: logs show this.
+    Unreadable(&'static str),
     /// What was asked for is not counted again yet.
     Rebuilding,
 }
@@ -104,6 +104,8 @@ impl CellStore {
         for statement in [
             "CREATE TABLE IF NOT EXISTS cells (segment INTEGER NOT NULL, kpi_no INTEGER NOT NULL, day INTEGER NOT NULL, \
                version INTEGER NOT NULL, data BLOB NOT NULL, PRIMARY KEY (segment, kpi_no, day, version)) WITHOUT ROWID",
+            // Updates of a day's cells do not touch it.
+            "CREATE INDEX IF NOT EXISTS cells_by_day ON cells (day)",
             "CREATE TABLE IF NOT EXISTS property_keys (key TEXT PRIMARY KEY, tracked INTEGER NOT NULL) WITHOUT ROWID",
             "CREATE TABLE IF NOT EXISTS segments (segment INTEGER PRIMARY KEY, key TEXT NOT NULL, value TEXT NOT NULL)",
             "CREATE TABLE IF NOT EXISTS touched (slot INTEGER PRIMARY KEY)",
@@ -120,8 +122,8 @@ impl CellStore {
         for row in self.rows("SELECT key, tracked FROM property_keys", vec![])? {
             match row.as_slice() {
                 [SqlStorageValue::String(key), tracked] => keys.push((key.clone(), integer(tracked)? != 0)),
-                other => {
-                    return Err(StoreError::Unreadable(format!("a property key is stored as {other:?}")));
+                _ => {
+                    return Err(StoreError::Unreadable("a property key is not stored as this version does"));
                 }
             }
         }
@@ -131,7 +133,7 @@ impl CellStore {
                 [segment, SqlStorageValue::String(key), SqlStorageValue::String(value)] => {
                     found.push((integer(segment)?, key.clone(), value.clone()));
                 }
-                other => return Err(StoreError::Unreadable(format!("a segment is stored as {other:?}"))),
+                _ => return Err(StoreError::Unreadable("a segment is not stored as this version does")),
             }
         }
         Ok(Registry::restore(keys, found))
@@ -199,7 +201,7 @@ impl CellStore {
             Some([from_slot, keeps_old]) => {
                 Ok(Some(Rebuild { from_slot: integer(from_slot)?, keeps_old: integer(keeps_old)? != 0 }))
             }
-            Some(other) => Err(StoreError::Unreadable(format!("a rebuild is stored as {other:?}"))),
+            Some(_) => Err(StoreError::Unreadable("a rebuild is not stored as this version does")),
         }
     }
 
@@ -290,7 +292,7 @@ impl CellStore {
         .iter()
         .map(|row| match row.as_slice() {
             [segment, version] => Ok((integer(segment)?, integer(version)?)),
-            other => Err(StoreError::Unreadable(format!("a group of cells is {other:?}"))),
+            _ => Err(StoreError::Unreadable("a group of cells is not stored as this version does")),
         })
         .collect()
     }
@@ -378,7 +380,7 @@ impl CellStore {
         match rows.into_iter().next().and_then(|row| row.into_iter().next()) {
             None => Ok(None),
             Some(SqlStorageValue::Blob(blob)) => Ok(Some(blob)),
-            Some(other) => Err(StoreError::Unreadable(format!("a day of cells is stored as {other:?}"))),
+            Some(_) => Err(StoreError::Unreadable("a day of cells is not stored as this version does")),
         }
     }
 
@@ -416,7 +418,7 @@ impl CellStore {
         for row in cursor.raw() {
             match row?.as_slice() {
                 [day, version, SqlStorageValue::Blob(blob)] => visit(integer(day)?, integer(version)?, blob)?,
-                other => return Err(StoreError::Unreadable(format!("a row of cells is {other:?}"))),
+                _ => return Err(StoreError::Unreadable("a row of cells is not stored as this version does")),
             }
         }
         Ok(())
@@ -439,18 +441,16 @@ fn numbers_json(registry: &Registry) -> String {
 fn integer(value: &SqlStorageValue) -> Result<i64> {
     match value {
         SqlStorageValue::Integer(number) => Ok(*number),
-        other => Err(StoreError::Unreadable(format!("expected a whole number, found {other:?}"))),
+        _ => Err(StoreError::Unreadable("a whole number is not stored as one")),
     }
 }
 
 fn decode_scores(blob: &[u8], rules: &Rules) -> Result<Day<Cell>> {
-    Day::<Cell>::decode(blob, rules)
-        .map_err(|_| StoreError::Unreadable("a day of cells can't be read".to_owned()))
+    Day::<Cell>::decode(blob, rules).map_err(|_| StoreError::Unreadable("a day of cells can't be read"))
 }
 
 fn decode_instances(blob: &[u8]) -> Result<Day<InstanceCell>> {
-    Day::<InstanceCell>::decode(blob)
-        .map_err(|_| StoreError::Unreadable("a day of instances can't be read".to_owned()))
+    Day::<InstanceCell>::decode(blob).map_err(|_| StoreError::Unreadable("a day of instances can't be read"))
 }
 
 /// Day and slot in the day of a slot.
@@ -541,7 +541,7 @@ impl Changes {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.scores(kpi, place)?),
         };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError::Unreadable("a slot without a place".to_owned()))
+        cells.cell_mut(in_day).ok_or(StoreError::Unreadable("a slot without a place"))
     }
 
     pub fn instance_cell(
@@ -557,7 +557,7 @@ impl Changes {
             std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
             std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(place)?),
         };
-        cells.cell_mut(in_day).ok_or_else(|| StoreError::Unreadable("a slot without a place".to_owned()))
+        cells.cell_mut(in_day).ok_or(StoreError::Unreadable("a slot without a place"))
     }
 
     /// An instance that comes into or goes out of a group, holding scores of these KPIs.

@@ -13,7 +13,7 @@ use worker::Delay;
 
 use super::cells::{CellStore, Changes, StoreError};
 use super::plan::Batchable;
-use super::protocol::{Address, Ask, Call, Command, Reply};
+use super::protocol::{Address, Ask, Call, Command, Reconcile, ReconcileReport, Reply};
 use super::{check, reader, rebuild, recovery};
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal};
@@ -58,7 +58,11 @@ pub struct Core {
     phase: RefCell<Phase>,
     pub position: Cell<Position>,
     /// The cells are being made anew: readers wait.
-    pub rebuilding: Cell<bool>,
+    rebuilding: Cell<bool>,
+    /// How often they were: a reader during whose work that happened reads again.
+    remade: Cell<u64>,
+    /// How often everything was forgotten, with what was known of properties.
+    pub begun_anew: Cell<u64>,
     registry: RefCell<Rc<Registry>>,
     queue: RefCell<VecDeque<Waiting>>,
     /// Items that wait or are being worked on.
@@ -160,6 +164,8 @@ impl Core {
             phase: RefCell::new(Phase::Cold),
             position: Cell::default(),
             rebuilding: Cell::new(false),
+            remade: Cell::new(0),
+            begun_anew: Cell::new(0),
             registry: RefCell::default(),
             queue: RefCell::default(),
             waiting: Rc::default(),
@@ -176,6 +182,12 @@ impl Core {
 
     pub fn set_phase(&self, phase: Phase) {
         *self.phase.borrow_mut() = phase;
+    }
+
+    /// Readers wait while cells are made anew.
+    pub fn set_rebuilding(&self, rebuilding: bool) {
+        self.rebuilding.set(rebuilding);
+        self.remade.set(self.remade.get() + 1);
     }
 
     /// Which properties have cells of their own.
@@ -198,11 +210,15 @@ impl Core {
     /// Carries a command out and answers it.
     pub async fn call(self: Rc<Self>, call: Call) -> Reply {
         let Call { address, now_ms, request_id, command } = call;
-        if let (Phase::Ready(kind), false, Command::Read(ask)) =
-            (self.phase(), self.rebuilding.get(), &command)
-        {
+        let is_whole = || !self.rebuilding.get() && !self.unreadable.get();
+        if let (Phase::Ready(kind), true, Command::Read(ask)) = (self.phase(), is_whole(), &command) {
             // Readers see what the last batch left; they need not wait for the next.
-            return self.read(&kind, ask, now_ms, &request_id).await;
+            let remade = self.remade.get();
+            let reply = self.read(&kind, ask, now_ms, &request_id).await;
+            // Unless cells were made anew meanwhile, or could not be read: then they wait for their turn.
+            if is_whole() && self.remade.get() == remade {
+                return reply;
+            }
         }
         let work = Work::from(command);
         let items = work.items();
@@ -354,7 +370,7 @@ impl Core {
                 Err(error) => {
                     self.report("reconcile", &error);
                     self.set_phase(Phase::Cold);
-                    Err(unavailable())
+                    self.count_again(address, &reconcile).await
                 }
             },
             Command::Rebuild { begin } => match rebuild::carry_out(self, address, begin).await {
@@ -369,6 +385,23 @@ impl Core {
             // Asked for after the purge of a deleted type only.
             Command::Erase => Err(Refusal::new(Code::UnexpectedError, "the use case is not deleted")),
             other => super::definitions::carry_out(self, kind, address, *now_ms, other).await,
+        }
+    }
+
+    /// After a check that failed. If that was because cells can't be read, everything is counted again, and the check goes on with that.
+    async fn count_again(&self, address: &Address, ask: &Reconcile) -> Reply {
+        if !self.unreadable.get() {
+            return Err(unavailable());
+        }
+        match recovery::load(self, address).await {
+            Ok(()) => {
+                let next_slot = Some(ask.from_slot.unwrap_or(0));
+                Ok(json_of(&ReconcileReport { next_slot, ..ReconcileReport::default() }))
+            }
+            Err(error) => {
+                self.report("load", &error);
+                Err(unavailable())
+            }
         }
     }
 

@@ -254,7 +254,6 @@ impl Alone<'_> {
             return Err(not_found(use_case_id).into());
         };
         let held = instances::all_scores(&self.core.database, type_no, found.instance_no).await?;
-        let changes = self.without_instance(found, &held)?;
         let touched = Touched {
             cells: held.iter().map(|(kpi_no, _, at)| (*kpi_no, Some(slot_of(*at)), None)).collect(),
             creations: vec![slot_of(found.created_ms)],
@@ -265,7 +264,10 @@ impl Alone<'_> {
                 instances::delete(type_no, found.instance_no, use_case_id, &found.properties)
             })
             .await?;
-        self.advance(kpis, changes).await?;
+        // Worked out only now: a batch whose outcome was unknown may have had cells counted again.
+        if kpis.is_some() {
+            self.advance(kpis, self.without_instance(found, &held)?).await?;
+        }
         Ok(json_of(&InstanceAnswer {
             use_case_id: use_case_id.to_owned(),
             use_case_name: self.kind.name.clone(),
@@ -398,9 +400,9 @@ impl Alone<'_> {
 
     /// Readers wait while cells are made anew.
     async fn rebuilding<F: Future<Output = Result<(), Trouble>>>(&self, work: F) -> Result<(), Failure> {
-        self.core.rebuilding.set(true);
+        self.core.set_rebuilding(true);
         let done = work.await;
-        self.core.rebuilding.set(false);
+        self.core.set_rebuilding(false);
         Ok(done?)
     }
 

@@ -23,7 +23,8 @@ pub struct Address {
 pub struct Call {
     pub address: Address,
     pub now_ms: i64,
-    /// Whose doing it is, for the log.
+    /// Whose doing it is, for the log. Not said by Workers from before it was.
+    #[serde(default)]
     pub request_id: String,
     pub command: Command,
 }

@@ -13,7 +13,7 @@ use futures_util::future::{Either, select};
 use worker::Delay;
 
 use super::cells::{BEYOND, Rebuild, Watermark, day_and_slot};
-use super::core::{Core, Phase, Trouble};
+use super::core::{Core, Phase, Position, Trouble};
 use super::protocol::{Address, RebuildReport};
 use super::recovery::{
     self, count_instance_runs, count_score_runs, put_counted_instances, put_counted_scores,
@@ -27,8 +27,9 @@ use crate::storage::writer::TypeState;
 /// Property keys that a rebuild looks at, to choose those that it tracks.
 const KEYS_READ_MAX: usize = 200;
 
-/// Scores of a KPI, and instances, in one portion, unless a single slot holds more: some hundred milliseconds.
-const PORTION_ROWS_MAX: usize = 20_000;
+/// Scores of a KPI, and instances, in one portion, each counted once for itself and once for every tracked property, unless a single slot
+/// holds more: at most so many cells of 300 bytes are in memory at once.
+const PORTION_COUNTED_MAX: usize = 40_000;
 
 /// Slots in one portion.
 const PORTION_SLOTS_MAX: i64 = 64 * SLOTS_PER_DAY;
@@ -46,22 +47,24 @@ pub async fn begin_anew(core: &Core, kind: &TypeState, mark: Watermark) -> Resul
     // No await from here on: one transaction.
     core.store.begin_anew(mark, &registry)?;
     core.set_registry(registry);
+    core.unreadable.set(false);
+    core.begun_anew.set(core.begun_anew.get() + 1);
     Ok(())
 }
 
-/// Does the first portions of what there is to do. A portion that is not finished in time is left as if it had not begun.
-pub async fn go_on_at_once(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
+/// Does the first portions of what there is to do. A portion that is not finished in time is left as if it had not begun; one that
+/// fails is nobody's trouble but that of those who read days that are not counted yet.
+pub async fn go_on_at_once(core: &Core, kind: &TypeState) {
     let portions = std::pin::pin!(async {
         for _ in 0..AT_ONCE_MAX {
             if !go_on(core, kind).await? {
                 break;
             }
         }
-        Ok(())
+        Ok::<(), Trouble>(())
     });
-    match select(portions, Delay::from(AT_ONCE_TIME_MAX)).await {
-        Either::Left((done, _)) => done,
-        Either::Right(_) => Ok(()),
+    if let Either::Left((Err(trouble), _)) = select(portions, Delay::from(AT_ONCE_TIME_MAX)).await {
+        core.report("rebuild", &trouble);
     }
 }
 
@@ -77,7 +80,12 @@ pub async fn carry_out(
     }
     let Phase::Ready(kind) = core.phase() else { return Ok(None) };
     if begin && core.store.rebuild()?.is_none() {
-        core.store.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: true }))?;
+        if knows_all_properties(core, &kind).await? {
+            core.store.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: true }))?;
+        } else {
+            let Position { epoch, batch_no, .. } = core.position.get();
+            begin_anew(core, &kind, Watermark { epoch, batch_no }).await?;
+        }
     }
     go_on(core, &kind).await?;
     let left = core.store.rebuild()?;
@@ -85,6 +93,15 @@ pub async fn carry_out(
         .filter(|rebuild| rebuild.from_slot < BEYOND)
         .map(|rebuild| format_timestamp(slot_start_ms(rebuild.from_slot)));
     Ok(Some(RebuildReport { complete: left.is_none(), counted_from }))
+}
+
+/// Whether each property that instances have is known here, as it always should be: one that is not would be taken for one that
+/// nobody has.
+async fn knows_all_properties(core: &Core, kind: &TypeState) -> Result<bool, Trouble> {
+    let found =
+        recount::properties(&core.database, kind.type_no, KEYS_READ_MAX, VALUES_PER_KEY_MAX + 1).await?;
+    let registry = core.registry();
+    Ok(found.iter().all(|(key, values)| values.iter().all(|value| !registry.is_news(key, value))))
 }
 
 /// Counts one portion, if a rebuild is under way. False when there is nothing left to do.
@@ -95,16 +112,16 @@ pub async fn go_on(core: &Core, kind: &TypeState) -> Result<bool, Trouble> {
         return Ok(false);
     };
     let registry = core.registry();
-    let runs: Vec<_> = kind.kpis.iter().map(|kpi| (kpi.kpi_no, (from, to))).collect();
-    let scores = count_score_runs(core, kind, &registry, &runs).await?;
-    let instances = count_instance_runs(core, kind, &registry, &[(from, to)]).await?;
-    // No await from here on: one transaction.
+    // KPI by KPI, so that no more than one is in memory; the portion is done when its end is noted.
     for kpi in &kind.kpis {
-        let slots = scores.keys().filter(|(kpi_no, _, _)| *kpi_no == kpi.kpi_no).map(|(_, slot, _)| *slot);
+        let scores = count_score_runs(core, kind, &registry, &[(kpi.kpi_no, (from, to))]).await?;
+        let slots = scores.keys().map(|(_, slot, _)| *slot);
         for (day, slots) in days(core, &registry, Some(kpi), slots, (from, to))? {
             put_counted_scores(core, &registry, kpi, day, &slots, &scores)?;
         }
     }
+    let instances = count_instance_runs(core, kind, &registry, &[(from, to)]).await?;
+    // No await from here on: one transaction.
     let slots = instances.keys().map(|(slot, _)| *slot);
     for (day, slots) in days(core, &registry, None, slots, (from, to))? {
         put_counted_instances(core, &registry, day, &slots, &instances)?;
@@ -142,10 +159,11 @@ async fn portion(core: &Core, kind: &TypeState, before: i64) -> Result<Option<(i
     let behind = |slot: i64| slot + 1;
     let ends = [held, scored.map(|ms| behind(slot_of(ms))), created.map(behind)];
     let Some(to) = ends.into_iter().flatten().max() else { return Ok(None) };
+    let rows_max = PORTION_COUNTED_MAX / (1 + core.registry().tracked_keys().len());
     // What the last portion took tells roughly what this one can.
     let mut slots = (2 * core.portion_slots.get()).clamp(1, PORTION_SLOTS_MAX);
     while slots > 1
-        && !recount::at_most(&core.database, kind.type_no, &live, (to - slots, to), PORTION_ROWS_MAX).await?
+        && !recount::at_most(&core.database, kind.type_no, &live, (to - slots, to), rows_max).await?
     {
         slots /= 2;
     }

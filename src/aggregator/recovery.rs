@@ -55,9 +55,9 @@ async fn take_over_as(core: &Core, address: &Address) -> Result<Option<WriterSta
     };
     let kind = Rc::new(kind);
     let writer = kind.writer.clone();
-    core.rebuilding.set(true);
+    core.set_rebuilding(true);
     let made_right = make_right(core, &kind).await;
-    core.rebuilding.set(false);
+    core.set_rebuilding(false);
     made_right?;
     core.position.set(Position { epoch: writer.epoch, batch_no: writer.batch_no, next_seq: writer.next_seq });
     core.set_phase(Phase::Ready(kind));
@@ -73,7 +73,8 @@ async fn make_right(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
         Ok(Need::Rebuild) => {}
         Ok(_) => {
             core.store.set_watermark(mark)?;
-            return rebuild::go_on_at_once(core, kind).await;
+            rebuild::go_on_at_once(core, kind).await;
+            return Ok(());
         }
         Err(Trouble::Store(StoreError::Unreadable(cause))) => {
             core.report("read the cells", &Trouble::Store(StoreError::Unreadable(cause)));
@@ -81,7 +82,8 @@ async fn make_right(core: &Core, kind: &TypeState) -> Result<(), Trouble> {
         Err(trouble) => return Err(trouble),
     }
     rebuild::begin_anew(core, kind, mark).await?;
-    rebuild::go_on_at_once(core, kind).await
+    rebuild::go_on_at_once(core, kind).await;
+    Ok(())
 }
 
 /// Takes the last batch in if it is missing. Answers what was needed; a rebuild is not done here.

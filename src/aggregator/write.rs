@@ -112,6 +112,7 @@ enum Outcome {
 async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, batch: &Batch) -> Outcome {
     let live_kpis: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
     let tracked = recovery::tracked(&core.registry());
+    let begun_anew = core.begun_anew.get();
     for _ in 0..ATTEMPTS_MAX {
         let position = core.position.get();
         let id = BatchId { type_no: kind.type_no, epoch: position.epoch, batch_no: position.batch_no + 1 };
@@ -136,6 +137,8 @@ async fn send(core: &Core, kind: &TypeState, address: &Address, now_ms: i64, bat
         core.report("commit a batch", &Trouble::Storage(error));
         match recovery::resolve(core, address, id).await {
             Ok(recovery::Resolved::TookEffect) => return where_now(core, kind, &batch.instances).await,
+            // What the batch says of properties no longer holds.
+            Ok(recovery::Resolved::DidNot) if core.begun_anew.get() != begun_anew => return Outcome::Failed,
             Ok(recovery::Resolved::DidNot) => {}
             Ok(recovery::Resolved::Overtaken | recovery::Resolved::Gone) => return Outcome::Failed,
             Err(error) => {

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::Answer;
 use super::body::invalid;
-use super::query::invalid_cursor;
+use super::query::{encode_cursor, invalid_cursor};
 use super::types::parse_use_case_name;
 use super::{Context, now_ms, storage_failed};
 use crate::aggregator::protocol::{Command, Difference, RebuildReport, Reconcile, ReconcileReport};
@@ -28,6 +28,7 @@ pub struct Reconciled {
     differences: Vec<Difference>,
     /// Where to go on; absent when everything was checked.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
     cursor: Option<String>,
     request_id: String,
 }
@@ -88,7 +89,7 @@ pub async fn reconcile(context: &Context<'_>) -> Result<Answer, Refusal> {
             }
             if portions >= PORTIONS_MAX {
                 let place = format!("{}/{}", after.unwrap_or(-1), from_slot.unwrap_or(0));
-                total.cursor = Some(super::query::encode_cursor("reconcile", true, &place));
+                total.cursor = Some(encode_cursor("reconcile", true, &place));
                 return Ok(Answer::of(&total));
             }
         }
@@ -113,7 +114,12 @@ pub struct Rebuilt {
     use_case_name: String,
     /// If not, the object goes on by itself; asked again, this tells how far it is.
     complete: bool,
+    /// From then on everything is counted again.
     counted_from: Option<String>,
+    /// Asked with it, the request goes on with this rebuild; asked without, it begins another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
+    cursor: Option<String>,
     request_id: String,
 }
 
@@ -123,8 +129,12 @@ pub async fn rebuild(context: &Context<'_>) -> Result<Answer, Refusal> {
         invalid("the parameter 'use_case_name' is missing: whose aggregates are to be counted again")
     })?;
     let name = parse_use_case_name(name)?;
-    let mut report: RebuildReport =
-        read(&context.command(name.as_str(), Command::Rebuild { begin: true }).await?)?;
+    let begin = match context.query.cursor("rebuild", true)? {
+        None => true,
+        Some(key) if key == name.as_str() => false,
+        Some(_) => return Err(invalid_cursor(context.query.get("cursor").unwrap_or_default())),
+    };
+    let mut report: RebuildReport = read(&context.command(name.as_str(), Command::Rebuild { begin }).await?)?;
     for _ in 1..PORTIONS_MAX {
         if report.complete || now_ms() - context.now_ms > REBUILD_MS_MAX {
             break;
@@ -135,6 +145,7 @@ pub async fn rebuild(context: &Context<'_>) -> Result<Answer, Refusal> {
         use_case_name: name.as_str().to_owned(),
         complete: report.complete,
         counted_from: report.counted_from,
+        cursor: (!report.complete).then(|| encode_cursor("rebuild", true, name.as_str())),
         request_id: context.request_id.clone(),
     }))
 }

@@ -1,9 +1,11 @@
 //! Answers: the only place where a refusal becomes an HTTP response.
 
+use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
 use worker::{Headers, Response, ResponseBody, ResponseBuilder};
 
+use super::admission::Admitted;
 use super::exposure::Exposure;
 use crate::config::RATE_LIMIT_RETRY_S;
 use crate::domain::refusal::{Code, Refusal};
@@ -53,6 +55,18 @@ impl Answer {
         headers: &'static [(&'static str, &'static str)],
     ) -> Self {
         Self { status: 200, media_type, file_name: None, headers, content: Content::Asset(body) }
+    }
+
+    /// Keeps the place of its request until it is sent, if it is sent in parts.
+    pub fn holding(mut self, admitted: Admitted) -> Self {
+        if let Content::Stream(chunks) = self.content {
+            let held = chunks.map(move |chunk| {
+                let _ = &admitted;
+                chunk
+            });
+            self.content = Content::Stream(held.boxed_local());
+        }
+        self
     }
 
     /// The name must hold nothing that a header would have to quote.

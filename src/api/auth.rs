@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::net::Ipv6Addr;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -10,7 +11,7 @@ use worker::{Env, Headers};
 
 use super::routes::Access;
 use super::{rates, storage_failed};
-use crate::config::{KEY_CACHE_MS, ROOT_API_KEY};
+use crate::config::{DATABASE_BINDING, KEY_CACHE_MS, ROOT_API_KEY};
 use crate::domain::calendar::{SLOTS_PER_DAY, slot_of};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::{Database, accounts};
@@ -98,15 +99,32 @@ pub fn presented_key(headers: &Headers) -> Option<String> {
     })
 }
 
-/// The address that a request comes from, as the platform tells it.
+/// The address that a request comes from, as the platform tells it; of an IPv6 address, the network.
 pub fn address(headers: &Headers) -> String {
-    headers.get("cf-connecting-ip").ok().flatten().unwrap_or_default()
+    network_of(&headers.get("cf-connecting-ip").ok().flatten().unwrap_or_default())
+}
+
+fn network_of(address: &str) -> String {
+    match address.parse::<Ipv6Addr>() {
+        Ok(v6) => v6.segments().iter().take(4).map(|part| format!("{part:x}:")).collect(),
+        Err(_) => address.to_owned(),
+    }
+}
+
+/// Notes the day of a key's last use, behind the answer: nobody waits for it, and nothing fails with it.
+fn note_use(env: &Env, later: &worker::Context, hash: String, day: i64) {
+    if let Ok(d1) = env.d1(DATABASE_BINDING) {
+        later.wait_until(async move {
+            let _ = accounts::note_use(&Database::new(d1), &hash, day).await;
+        });
+    }
 }
 
 /// Whose key it is. The same answer for a missing, an unknown, a revoked and an expired key; `rate_limited` for an address that
 /// tries too many.
 pub async fn authenticate(
     env: &Env,
+    later: &worker::Context,
     database: &Database,
     headers: &Headers,
     now_ms: i64,
@@ -129,12 +147,15 @@ pub async fn authenticate(
     }
     let valid = |caller: &Caller| caller.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
     let cached = CACHE.with_borrow(|cache| cache.get(&hash).cloned());
-    if let Some((caller, _)) = cached.filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS) {
-        return if valid(&caller) { Ok(caller) } else { Err(refused()) };
+    if let Some((caller, _)) = cached.as_ref().filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS) {
+        return if valid(caller) { Ok(caller.clone()) } else { Err(refused()) };
     }
     let address = address(headers);
-    rates::check_address(&address, now_ms)?;
-    let found = accounts::find_key(database, &hash).await.map_err(storage_failed)?;
+    // A key that was good here before may always be looked up, whoever else comes from its address.
+    if cached.is_none() {
+        rates::check_address(&address, now_ms)?;
+    }
+    let found = accounts::find_key(database, &hash, now_ms).await.map_err(storage_failed)?;
     let Some(found) = found.filter(|found| is_same(&found.key_hash, &hash)) else {
         forget(&hash);
         rates::charge_unknown(env, &address, now_ms).await;
@@ -148,13 +169,9 @@ pub async fn authenticate(
         key_hash: hash.as_str().into(),
         expires_ms: found.expires_ms,
     };
-    if !valid(&caller) {
-        return Err(refused());
-    }
     let today = slot_of(now_ms).div_euclid(SLOTS_PER_DAY);
     if found.last_used_day.is_none_or(|day| day < today) {
-        // Not worth failing a request for.
-        let _ = accounts::note_use(database, &hash, today).await;
+        note_use(env, later, hash.clone(), today);
     }
     CACHE.with_borrow_mut(|cache| {
         if cache.len() >= CACHED_KEYS_MAX {
@@ -209,6 +226,14 @@ mod tests {
         for bad in ["", "ekpi_", &good[1..], &good[..68], &good.to_uppercase(), &format!("{good}0")] {
             assert!(!is_well_formed(bad), "{bad}");
         }
+    }
+
+    #[test]
+    fn an_ipv6_network_is_one_address() {
+        assert_eq!(network_of("203.0.113.7"), "203.0.113.7");
+        assert_eq!(network_of("2001:db8:1:2:a::1"), network_of("2001:db8:1:2:ffff:1:2:3"));
+        assert_ne!(network_of("2001:db8:1:2::1"), network_of("2001:db8:1:3::1"));
+        assert_eq!(network_of(""), "");
     }
 
     #[test]

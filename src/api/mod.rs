@@ -71,7 +71,7 @@ pub struct Cost {
 }
 
 /// Answers a request. Never fails: what goes wrong becomes an answer.
-pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response> {
+pub async fn handle(mut request: Request, env: &Env, later: &worker::Context) -> worker::Result<Response> {
     let started_ms = now_ms();
     let request_id = format!("req_{}", new_id());
     // As it was sent: `Request::method` takes a method that it does not know for GET.
@@ -84,13 +84,13 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
     let found = routes::find(&method, url.path());
     let route = found.as_ref().map_or("", |found| found.pattern);
     let limit = BodyLimit::of(&found, &request);
-    let _admitted = match admission::admit(limit.expected, started_ms) {
+    let admitted = match admission::admit(limit.expected, started_ms) {
         Ok(admitted) => admitted,
         // Without a line in the log, which would cost more than the refusal.
         Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, &method),
     };
-    let mut work = Work { env, request_id, started_ms, application_no: None, cost: Cost::default() };
-    let answer = work.respond(&mut request, found, &limit).await;
+    let mut work = Work { env, later, request_id, started_ms, application_no: None, cost: Cost::default() };
+    let answer = work.respond(&mut request, found, &limit).await.map(|answer| answer.holding(admitted));
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
     let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
     let mut response = answer::respond(answer, &exposure, &work.request_id, &method)?;
@@ -104,6 +104,8 @@ pub async fn handle(mut request: Request, env: &Env) -> worker::Result<Response>
 /// A request under way.
 struct Work<'a> {
     env: &'a Env,
+    /// For what is done behind the answer.
+    later: &'a worker::Context,
     request_id: String,
     started_ms: i64,
     /// Known once the caller is.
@@ -113,8 +115,8 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// 1. Whose key it is: 401, 429.
-    /// 2. What it may do: 404, 405, 403.
-    /// 3. Whether the key has made too many requests: 429.
+    /// 2. Whether the key has made too many requests: 429.
+    /// 3. What it may do: 404, 405, 403.
     /// 4. The body: 400, 413.
     /// 5. The handler.
     async fn respond(
@@ -140,13 +142,14 @@ impl Work<'_> {
             .d1(DATABASE_BINDING)
             .map(|d1| Database::counted(d1, Rc::clone(&self.cost.d1_calls)))
             .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
-        let caller = auth::authenticate(self.env, &database, request.headers(), self.started_ms).await?;
+        let caller =
+            auth::authenticate(self.env, self.later, &database, request.headers(), self.started_ms).await?;
         self.application_no = Some(caller.application_no);
         // (2)
+        rates::charge(self.env, &caller, 1).await?;
+        // (3)
         let Found { action, access, parameters, .. } = found?;
         caller.check(access)?;
-        // (3)
-        rates::charge(self.env, &caller, 1).await?;
         // (4)
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let (content_type, idempotency_key, version) =

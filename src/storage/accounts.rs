@@ -134,15 +134,20 @@ pub struct KnownKey {
     pub last_used_day: Option<i64>,
 }
 
-/// Whose key this is; `None` for an unknown or revoked one, and for those of deleted applications.
-pub async fn find_key(database: &Database, key_hash: &str) -> Result<Option<KnownKey>, StorageError> {
+/// Whose key this is; `None` for an unknown, revoked or expired one, and for those of deleted applications.
+pub async fn find_key(
+    database: &Database,
+    key_hash: &str,
+    now_ms: i64,
+) -> Result<Option<KnownKey>, StorageError> {
     database
         .run(Statement::new(
             "SELECT json_object('key_hash', k.key_hash, 'application_no', k.application_no, 'role', k.role, \
                'expires_ms', k.expires_ms, 'last_used_day', k.last_used_day) AS j \
              FROM api_keys k JOIN applications a ON a.application_no = k.application_no \
-             WHERE k.key_hash = ?1 AND k.revoked_ms IS NULL AND a.deleted_ms IS NULL",
-            vec![text(key_hash)],
+             WHERE k.key_hash = ?1 AND k.revoked_ms IS NULL AND a.deleted_ms IS NULL \
+               AND (k.expires_ms IS NULL OR k.expires_ms > ?2)",
+            vec![text(key_hash), integer(now_ms)],
         ))
         .await?
         .optional_json()
@@ -172,6 +177,11 @@ pub async fn delete_application(
                 "SELECT json_array(application_no, application_id, name, created_ms) AS j FROM applications \
                  WHERE application_id = ?1 AND deleted_ms IS NULL",
                 vec![text(application_id)],
+            ),
+            Statement::new(
+                "UPDATE api_keys SET revoked_ms = ?2 WHERE revoked_ms IS NULL AND application_no = \
+                   (SELECT application_no FROM applications WHERE application_id = ?1 AND deleted_ms IS NULL)",
+                vec![text(application_id), integer(now_ms)],
             ),
             // No application_id can begin with '!'.
             Statement::new(

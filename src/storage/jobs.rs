@@ -51,21 +51,13 @@ pub async fn note_job_state(
 pub async fn purge_kpis(database: &Database, rows_max: i64) -> Result<bool, StorageError> {
     let answers = database
         .batch(vec![
-            Statement::new(
-                "DELETE FROM scores WHERE (type_no, instance_no, kpi_no) IN ( \
-                   SELECT s.type_no, s.instance_no, s.kpi_no FROM kpis k JOIN scores s ON s.kpi_no = k.kpi_no \
-                   WHERE k.deleted_ms IS NOT NULL LIMIT ?1)",
-                vec![integer(rows_max)],
-            ),
+            Statement::new(include_str!("sql/purge_kpi_scores.sql"), vec![integer(rows_max)]),
             Statement::new(
                 "DELETE FROM kpis WHERE deleted_ms IS NOT NULL \
                    AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.kpi_no = kpis.kpi_no)",
                 vec![],
             ),
-            Statement::new(
-                "SELECT json_array(count(*)) AS j FROM kpis WHERE deleted_ms IS NOT NULL",
-                vec![],
-            ),
+            Statement::new("SELECT json_array(count(*)) AS j FROM kpis WHERE deleted_ms IS NOT NULL", vec![]),
         ])
         .await?;
     more_left(answers.last())
@@ -76,42 +68,16 @@ pub async fn purge_types(database: &Database, rows_max: i64) -> Result<bool, Sto
     let limit = || vec![integer(rows_max)];
     let answers = database
         .batch(vec![
-            Statement::new(
-                "DELETE FROM scores WHERE (type_no, instance_no, kpi_no) IN ( \
-                   SELECT s.type_no, s.instance_no, s.kpi_no FROM use_case_types t JOIN scores s ON s.type_no = t.type_no \
-                   WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
-                limit(),
-            ),
-            Statement::new(
-                "DELETE FROM instance_properties WHERE (type_no, key, value, instance_no) IN ( \
-                   SELECT p.type_no, p.key, p.value, p.instance_no FROM use_case_types t \
-                   JOIN instance_properties p ON p.type_no = t.type_no WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
-                limit(),
-            ),
-            Statement::new(
-                "DELETE FROM instances WHERE (type_no, instance_no) IN ( \
-                   SELECT x.type_no, x.instance_no FROM use_case_types t JOIN instances x ON x.type_no = t.type_no \
-                   WHERE t.deleted_ms IS NOT NULL AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.type_no = x.type_no \
-                     AND s.instance_no = x.instance_no) LIMIT ?1)",
-                limit(),
-            ),
+            Statement::new(include_str!("sql/purge_type_scores.sql"), limit()),
+            Statement::new(include_str!("sql/purge_type_properties.sql"), limit()),
+            Statement::new(include_str!("sql/purge_type_instances.sql"), limit()),
             Statement::new(
                 "DELETE FROM kpis WHERE type_no IN (SELECT type_no FROM use_case_types WHERE deleted_ms IS NOT NULL) \
                    AND NOT EXISTS (SELECT 1 FROM scores s WHERE s.kpi_no = kpis.kpi_no)",
                 vec![],
             ),
-            Statement::new(
-                "DELETE FROM events WHERE (type_no, event_no) IN ( \
-                   SELECT e.type_no, e.event_no FROM use_case_types t JOIN events e ON e.type_no = t.type_no \
-                   WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
-                limit(),
-            ),
-            Statement::new(
-                "DELETE FROM idempotency_keys WHERE (application_no, idempotency_key) IN ( \
-                   SELECT i.application_no, i.idempotency_key FROM use_case_types t \
-                   JOIN idempotency_keys i ON i.type_no = t.type_no WHERE t.deleted_ms IS NOT NULL LIMIT ?1)",
-                limit(),
-            ),
+            Statement::new(include_str!("sql/purge_type_events.sql"), limit()),
+            Statement::new(include_str!("sql/purge_type_keys.sql"), limit()),
             Statement::new(EMPTY_VERSIONS, vec![]),
             Statement::new(EMPTY_WRITERS, vec![]),
             Statement::new(
@@ -138,7 +104,7 @@ pub async fn empty_types(database: &Database, limit: i64) -> Result<Vec<TypeAddr
         .json(Statement::new(
             "SELECT json_group_array(json_array(type_no, application_no, name, object_name)) AS j FROM ( \
                SELECT t.* FROM use_case_types t WHERE t.deleted_ms IS NOT NULL \
-                 AND NOT EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = t.type_no) LIMIT ?1)",
+                 AND NOT EXISTS (SELECT 1 FROM writer_state w WHERE w.type_no = t.type_no) ORDER BY random() LIMIT ?1)",
             vec![integer(limit)],
         ))
         .await
@@ -156,7 +122,7 @@ pub async fn remove_type(database: &Database, type_no: i64) -> Result<(), Storag
         .map(|_| ())
 }
 
-/// Live types of deleted applications, `limit` of them.
+/// Live types of deleted applications, `limit` of them: any, so that those that fail hold up no others.
 pub async fn types_of_deleted_applications(
     database: &Database,
     limit: i64,
@@ -165,7 +131,7 @@ pub async fn types_of_deleted_applications(
         .json(Statement::new(
             "SELECT json_group_array(json_array(type_no, application_no, name, object_name)) AS j FROM ( \
                SELECT t.* FROM applications a JOIN use_case_types t ON t.application_no = a.application_no \
-               WHERE a.deleted_ms IS NOT NULL AND t.deleted_ms IS NULL LIMIT ?1)",
+               WHERE a.deleted_ms IS NOT NULL AND t.deleted_ms IS NULL ORDER BY random() LIMIT ?1)",
             vec![integer(limit)],
         ))
         .await
@@ -180,14 +146,7 @@ pub async fn purge_applications(
 ) -> Result<(), StorageError> {
     database
         .batch(vec![
-            Statement::new(
-                "DELETE FROM idempotency_keys WHERE (application_no, idempotency_key) IN ( \
-                   SELECT i.application_no, i.idempotency_key FROM applications a \
-                   JOIN idempotency_keys i ON i.application_no = a.application_no \
-                   WHERE a.deleted_ms < ?1 AND NOT EXISTS (SELECT 1 FROM use_case_types t WHERE t.application_no = a.application_no) \
-                   LIMIT ?2)",
-                vec![integer(before_ms), integer(rows_max)],
-            ),
+            Statement::new(include_str!("sql/purge_application_keys.sql"), vec![integer(before_ms), integer(rows_max)]),
             Statement::new(
                 "DELETE FROM api_keys WHERE application_no IN (SELECT a.application_no FROM applications a \
                    WHERE a.deleted_ms < ?1 AND NOT EXISTS (SELECT 1 FROM use_case_types t WHERE t.application_no = a.application_no))",
@@ -204,20 +163,19 @@ pub async fn purge_applications(
         .map(|_| ())
 }
 
-/// Removes idempotency keys made before `before_ms`, a portion of them.
+/// Removes idempotency keys made before `before_ms`, a portion of them. True if there may be more.
 pub async fn purge_idempotency(
     database: &Database,
     before_ms: i64,
     rows_max: i64,
-) -> Result<(), StorageError> {
+) -> Result<bool, StorageError> {
     database
         .run(Statement::new(
-            "DELETE FROM idempotency_keys WHERE (application_no, idempotency_key) IN ( \
-               SELECT application_no, idempotency_key FROM idempotency_keys WHERE created_ms < ?1 LIMIT ?2)",
+            include_str!("sql/purge_expired_keys.sql"),
             vec![integer(before_ms), integer(rows_max)],
         ))
         .await
-        .map(|_| ())
+        .map(|answer| i64::try_from(answer.changes()).is_ok_and(|changes| changes >= rows_max))
 }
 
 fn more_left(answer: Option<&super::Answer>) -> Result<bool, StorageError> {

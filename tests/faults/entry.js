@@ -2,7 +2,7 @@
 // this is in the code that ships.
 //   GET /__faults: which calls of D1 fail, and how, counted or drawn. Answers what was injected since the last time.
 //   POST /__chaos: the same for the chaos tests, any number of kinds at once, drawn. Answers the counts by kind.
-//   GET /__object?name=…&sql=… or &lose=1: what an object holds, or its end.
+//   GET /__object?name=…&sql=… &lose=1 or &restart=1: what an object holds, or its end, with all that it holds or without.
 import { DurableObject } from "cloudflare:workers";
 import Service, * as wasm from "../../build/index.js";
 
@@ -101,13 +101,19 @@ export class Aggregator extends DurableObject {
     await this.ctx.storage.deleteAll();
     this.ctx.abort("lost");
   }
+
+  // It starts anew with what it holds.
+  restart() {
+    this.ctx.abort("restarted");
+  }
 }
 
 // By the object's internal name.
 async function reach(env, parameters) {
   const object = env.AGGREGATOR.getByName(parameters.get("name"));
   if (parameters.has("sql")) return Response.json(await object.sql(parameters.get("sql")));
-  return object.lose().then(() => Response.json("still there"), () => Response.json("lost"));
+  const end = parameters.has("lose") ? object.lose() : object.restart();
+  return end.then(() => Response.json("still there"), () => Response.json("gone"));
 }
 
 const service = (env, ctx) => new Service(ctx, { ...env, DB: unreliable(env.DB, "worker", ctx) });

@@ -53,7 +53,12 @@ fn in_object(app: &App, object: &str, sql: &str) -> Vec<Vec<Value>> {
 
 /// The object's storage is lost, and the object starts anew.
 fn lose(app: &App, object: &str) {
-    assert_eq!(app.get(&format!("/__object?name={object}&lose=1")).ok(), json!("lost"));
+    assert_eq!(app.get(&format!("/__object?name={object}&lose=1")).ok(), json!("gone"));
+}
+
+/// The object starts anew, with what it holds.
+fn restart(app: &App, object: &str) {
+    assert_eq!(app.get(&format!("/__object?name={object}&restart=1")).ok(), json!("gone"));
 }
 
 /// Scores of one KPI: `count` of them, spread over the days before `2026-11-01`, `every` days apart.
@@ -80,6 +85,7 @@ fn aggregates_that_are_wrong_are_made_right() {
         repair::a_wrong_count_is_found_on_demand(app);
         repair::cells_that_can_not_be_read_are_counted_again(app);
         repair::a_rebuild_replaces_wrong_cells_while_everybody_reads(app);
+        repair::a_rebuild_finds_forgotten_properties(app);
         repair::a_lost_object_is_rebuilt_while_writes_go_on(app);
     });
 }

@@ -82,10 +82,10 @@ pub fn operation(action: Action) -> Operation {
         A::Reconcile => Operation { query: &["one_use_case", "cursor"], gives: Json("ReconcileReport"),
             codes: &[Code::InvalidUseCaseName, Code::UseCaseNotFound, Code::InvalidCursor],
             ..of("reconcile", "Administration", "Recount the aggregates from the record of truth, and repair what differs") },
-        A::Rebuild => Operation { query: &["rebuilt_use_case"], gives: Json("RebuildReport"),
-            codes: &[Code::InvalidUseCaseName, Code::UseCaseNotFound],
+        A::Rebuild => Operation { query: &["rebuilt_use_case", "cursor"], gives: Json("RebuildReport"),
+            codes: &[Code::InvalidUseCaseName, Code::UseCaseNotFound, Code::InvalidCursor],
             more: Some("In portions, from the latest day to the earliest, while reads and writes go on. What is not done within 20 seconds \
-                is not `complete`; it goes on by itself, and the same request tells how far it is."),
+                is not `complete`: ask again with the `cursor`."),
             ..of("rebuild", "Administration", "Replace the aggregates of a use case type by what the record of truth says") },
 
         A::CreateDefinition => Operation { takes: Required("NewDefinition"), gives: Json("Definition"),

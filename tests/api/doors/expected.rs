@@ -39,6 +39,9 @@ const ROOT: &[Kind] = &[Root];
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &[Kind])] = &[
     ("GET", "/health", EVERYBODY),
+    ("GET", "/openapi.json", EVERYBODY),
+    ("GET", "/docs", EVERYBODY),
+    ("GET", "/docs/**", EVERYBODY),
 
     ("POST", "/api/v1/applications", ROOT),
     ("GET", "/api/v1/applications", ROOT),
