@@ -59,6 +59,8 @@ fi
 
 if wanted overload; then
   header "Overload"
+  # A connection takes a file of the test, and one of the service.
+  ulimit -n "$(ulimit -Hn)" 2>/dev/null || true
   cargo test --quiet --test overload -- --nocapture
 fi
 
