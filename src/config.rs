@@ -41,6 +41,10 @@ pub const OVERLOAD_LOGGED_MS: i64 = 1_000;
 /// Bytes of bodies that an isolate works on at once, of its 128 MB: a body takes up to three times its size while it is read.
 pub const IN_FLIGHT_BYTES_MAX: usize = 24 * 1024 * 1024;
 
+/// For how long writes to an object that had no room are turned away before their bodies are read. What waits there by then keeps it
+/// busy for longer.
+pub const OBJECT_PAUSE_MS: i64 = 100;
+
 /// After this a request no longer counts as worked on: its caller went away, and the platform dropped it without a word.
 pub const IN_FLIGHT_FORGOTTEN_MS: i64 = 60 * 1000;
 

@@ -223,7 +223,7 @@ impl Core {
         let work = Work::from(command);
         let items = work.items();
         if self.waiting.get() + items > WAITING_MAX && self.waiting.get() > 0 {
-            return Err(Refusal::new(Code::Overloaded, "too many requests are waiting; try again shortly"));
+            return Err(overloaded());
         }
         let place = InQueue::take(items, &self.waiting);
         let (sender, receiver) = oneshot::channel();
@@ -498,6 +498,11 @@ impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
+}
+
+/// The object has no room for more.
+pub fn overloaded() -> Refusal {
+    Refusal::new(Code::Overloaded, "too many requests are waiting; try again shortly")
 }
 
 fn deleted() -> Refusal {

@@ -116,7 +116,7 @@ struct Work<'a> {
 impl Work<'_> {
     /// 1. Whose key it is: 401, 429.
     /// 2. Whether the key has made too many requests: 429.
-    /// 3. What it may do: 404, 405, 403.
+    /// 3. What it may do, and whether there is room for it: 404, 405, 403; 503.
     /// 4. The body: 400, 413.
     /// 5. The handler.
     async fn respond(
@@ -150,6 +150,9 @@ impl Work<'_> {
         // (3)
         let Found { action, access, parameters, .. } = found?;
         caller.check(access)?;
+        if access == Access::WriteScores {
+            types::check_room(caller.application_no, parameters.use_case_name.as_deref(), self.started_ms)?;
+        }
         // (4)
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let (content_type, idempotency_key, version) =

@@ -6,9 +6,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 
-use super::{Context, storage_failed};
+use super::{Context, now_ms, storage_failed};
 use crate::aggregator::client;
+use crate::aggregator::core::overloaded;
 use crate::aggregator::protocol::{Address, Call, Command, Reply};
+use crate::config::OBJECT_PAUSE_MS;
 use crate::domain::names::{InstanceId, UseCaseName};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::{UseCaseType, find_type};
@@ -24,6 +26,20 @@ thread_local! {
     static TYPES: RefCell<HashMap<Key, Address>> = RefCell::default();
     /// By application and instance id: the type's name.
     static INSTANCES: RefCell<HashMap<Key, String>> = RefCell::default();
+    /// Objects that had no room, by their names, and until when they are not asked.
+    static PAUSED: RefCell<HashMap<String, i64>> = RefCell::default();
+}
+
+/// Refuses what would write to a type whose object had no room a moment ago: its body need not be read for that.
+pub fn check_room(application_no: i64, use_case_name: Option<&str>, now_ms: i64) -> Result<(), Refusal> {
+    let Some(name) = use_case_name else { return Ok(()) };
+    let key = (application_no, name.to_owned());
+    let object_name = TYPES.with_borrow(|types| types.get(&key).map(|address| address.object_name.clone()));
+    let until_ms = object_name.and_then(|name| PAUSED.with_borrow(|paused| paused.get(&name).copied()));
+    match until_ms {
+        Some(until_ms) if now_ms < until_ms => Err(overloaded()),
+        _ => Ok(()),
+    }
 }
 
 impl Context<'_> {
@@ -126,7 +142,16 @@ impl Context<'_> {
     pub async fn call(&self, address: Address, command: Command) -> Reply {
         self.cost.object_calls.set(self.cost.object_calls.get() + 1);
         let call = Call { address, now_ms: self.now_ms, request_id: self.request_id.clone(), command };
-        client::call(self.env, &call).await
+        let reply = client::call(self.env, &call).await;
+        if matches!(&reply, Err(refusal) if refusal.code == Code::Overloaded) {
+            PAUSED.with_borrow_mut(|paused| {
+                if paused.len() >= CACHED_MAX {
+                    paused.clear();
+                }
+                paused.insert(call.address.object_name, now_ms() + OBJECT_PAUSE_MS);
+            });
+        }
+        reply
     }
 }
 
