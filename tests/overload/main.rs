@@ -29,7 +29,7 @@ const CONNECTIONS: u32 = 32;
 
 /// Of the open loop; what is due beyond that is not sent. Each is a connection, and takes a file of this process, and one of
 /// workerd's.
-const UNANSWERED_MAX: usize = 800;
+const UNANSWERED_MAX: usize = 1_500;
 
 /// Files that are needed for other things.
 const OTHER_FILES: usize = 300;
