@@ -27,9 +27,9 @@ use support::{App, check_against_recount, unique};
 /// Of the closed loop that measures what can be served.
 const CONNECTIONS: u32 = 32;
 
-/// Of the open loop; what is due beyond that is not sent. Each is a connection, and takes a file of this process, and one of
-/// workerd's.
-const UNANSWERED_MAX: usize = 1_500;
+/// Of the open loop; what is due beyond that is not sent. Each is a connection. A refusal of a body that was not read ends it, and with
+/// many more the queue of those that want a new one is full: then TCP itself waits, for seconds that double (seen from 1,500 on).
+const UNANSWERED_MAX: usize = 800;
 
 /// Files that are needed for other things.
 const OTHER_FILES: usize = 300;
