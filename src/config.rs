@@ -35,6 +35,9 @@ pub const UNKNOWN_KEYS_PAUSE_MS: i64 = 10 * 1000;
 /// are nearly as large as they get.
 pub const IN_FLIGHT_MAX: usize = 256;
 
+/// Of these, answers that are sent in parts and may be read slowly: more of them do not keep their place.
+pub const STREAMS_MAX: usize = 32;
+
 /// How often an overloaded isolate says so in the log.
 pub const OVERLOAD_LOGGED_MS: i64 = 1_000;
 

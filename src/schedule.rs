@@ -59,7 +59,9 @@ pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
     };
     // Each by itself: what fails holds up nothing else.
     jobs.log_purge("purge_applications", jobs.purge_applications().await);
+    jobs.log_purge("purge_kpis", jobs.purge_kpis().await);
     jobs.log_purge("purge_types", jobs.purge_types().await);
+    jobs.log_purge("erase_types", jobs.erase_types().await);
     jobs.log_purge("purge_idempotency_keys", jobs.purge_idempotency_keys().await);
     jobs.log("check_touched", jobs.check_touched().await);
     jobs.log("check_everything", jobs.check_everything(cron == DAILY).await);
@@ -110,7 +112,9 @@ impl Jobs<'_> {
                         pass.failed = true;
                         break;
                     };
-                    from_slot = report.next_slot;
+                    // One that is being counted again has its turn in the next pass, and holds up no other.
+                    pass.failed |= report.rebuilding;
+                    from_slot = report.next_slot.filter(|_| !report.rebuilding);
                     add(&mut total, report);
                     if from_slot.is_none() {
                         break;
@@ -159,7 +163,7 @@ impl Jobs<'_> {
                     from_slot = match self.ask(kind, false, from_slot).await {
                         None => None,
                         Some(report) => {
-                            let next_slot = report.next_slot;
+                            let next_slot = report.next_slot.filter(|_| !report.rebuilding);
                             add(&mut total, report);
                             next_slot
                         }
@@ -185,15 +189,28 @@ impl Jobs<'_> {
         jobs::purge_applications(&self.database, self.now_ms - KEY_CACHE_MS, PURGED_ROWS_MAX).await
     }
 
-    /// Removes what belongs to deleted KPIs and types, and the types whose objects are erased, too.
-    async fn purge_types(&self) -> Result<(), StorageError> {
+    /// Removes scores of deleted KPIs.
+    async fn purge_kpis(&self) -> Result<(), StorageError> {
         for _ in 0..PURGES_MAX {
-            let more_kpis = jobs::purge_kpis(&self.database, PURGED_ROWS_MAX).await?;
-            let more_types = jobs::purge_types(&self.database, PURGED_ROWS_MAX).await?;
-            if !more_kpis && !more_types {
+            if !jobs::purge_kpis(&self.database, PURGED_ROWS_MAX).await? {
                 break;
             }
         }
+        Ok(())
+    }
+
+    /// Removes what belongs to deleted types.
+    async fn purge_types(&self) -> Result<(), StorageError> {
+        for _ in 0..PURGES_MAX {
+            if !jobs::purge_types(&self.database, PURGED_ROWS_MAX).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the types of which nothing else is left, once their objects are erased, too.
+    async fn erase_types(&self) -> Result<(), StorageError> {
         for kind in jobs::empty_types(&self.database, ERASED_MAX).await? {
             if self.call(&kind, Command::Erase).await.is_some() {
                 jobs::remove_type(&self.database, kind.0).await?;

@@ -43,7 +43,14 @@ impl Aggregator {
                 (Some(core), Ok(call)) => core.call(call).await,
                 (None, _) => Err(unavailable()),
                 // While a new version is rolled out, the Worker may be newer than the object, for a while.
-                (_, Err(error)) => Err(unavailable().because(format!("not a call: {error}"))),
+                (_, Err(error)) => {
+                    // Not in serde's words, which may quote the caller's.
+                    worker::console_error!(
+                        "{}",
+                        serde_json::json!({"level": "error", "event": "call_not_understood", "column": error.column()})
+                    );
+                    Err(unavailable())
+                }
             };
             Ok(JsValue::from_str(&encode_reply(&reply)))
         })

@@ -30,7 +30,7 @@ pub async fn reconcile(core: &Core, kind: &TypeState, ask: &Reconcile) -> Result
     // What is not counted again yet can't be compared.
     if rebuild::go_on(core, kind).await? {
         let next_slot = Some(ask.from_slot.unwrap_or(0));
-        return Ok(ReconcileReport { next_slot, ..ReconcileReport::default() });
+        return Ok(ReconcileReport { next_slot, rebuilding: true, ..ReconcileReport::default() });
     }
     let (slots, next_slot) = portion(core, kind, ask).await?;
     let mut check = Check {

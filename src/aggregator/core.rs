@@ -13,7 +13,7 @@ use worker::Delay;
 
 use super::cells::{CellStore, Changes, StoreError};
 use super::plan::Batchable;
-use super::protocol::{Address, Ask, Call, Command, Reconcile, ReconcileReport, Reply};
+use super::protocol::{Address, Ask, Call, Command, RebuildReport, ReconcileReport, Reply};
 use super::{check, reader, rebuild, recovery};
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal};
@@ -196,6 +196,8 @@ impl Core {
     }
 
     pub fn set_registry(&self, registry: Registry) {
+        // Segments may have other numbers, or be gone.
+        self.remade.set(self.remade.get() + 1);
         *self.registry.borrow_mut() = Rc::new(registry);
     }
 
@@ -253,7 +255,8 @@ impl Core {
             Delay::from(Duration::ZERO).await;
             let front = |w: &Waiting| (w.address.clone(), w.now_ms, w.request_id.clone());
             let Some((address, now_ms, request_id)) = self.queue.borrow().front().map(front) else {
-                if self.go_on_rebuilding().await {
+                // Whoever came meanwhile has not started another loop.
+                if self.go_on_rebuilding().await || !self.queue.borrow().is_empty() {
                     continue;
                 }
                 self.running.set(false);
@@ -370,7 +373,10 @@ impl Core {
                 Err(error) => {
                     self.report("reconcile", &error);
                     self.set_phase(Phase::Cold);
-                    self.count_again(address, &reconcile).await
+                    let next_slot = Some(reconcile.from_slot.unwrap_or(0));
+                    let report =
+                        ReconcileReport { next_slot, rebuilding: true, ..ReconcileReport::default() };
+                    self.count_again(address, report).await
                 }
             },
             Command::Rebuild { begin } => match rebuild::carry_out(self, address, begin).await {
@@ -379,7 +385,7 @@ impl Core {
                 Err(error) => {
                     self.report("rebuild", &error);
                     self.set_phase(Phase::Cold);
-                    Err(unavailable())
+                    self.count_again(address, RebuildReport { complete: false, counted_from: None }).await
                 }
             },
             // Asked for after the purge of a deleted type only.
@@ -388,16 +394,14 @@ impl Core {
         }
     }
 
-    /// After a check that failed. If that was because cells can't be read, everything is counted again, and the check goes on with that.
-    async fn count_again(&self, address: &Address, ask: &Reconcile) -> Reply {
+    /// After a check or a rebuild that failed. If that was because cells can't be read, everything is counted again, and this is the
+    /// report.
+    async fn count_again<R: serde::Serialize>(&self, address: &Address, report: R) -> Reply {
         if !self.unreadable.get() {
             return Err(unavailable());
         }
         match recovery::load(self, address).await {
-            Ok(()) => {
-                let next_slot = Some(ask.from_slot.unwrap_or(0));
-                Ok(json_of(&ReconcileReport { next_slot, ..ReconcileReport::default() }))
-            }
+            Ok(()) => Ok(json_of(&report)),
             Err(error) => {
                 self.report("load", &error);
                 Err(unavailable())

@@ -367,6 +367,9 @@ pub struct ReconcileReport {
     pub differences: Vec<Difference>,
     /// Where the next portion starts; `None` when all is done.
     pub next_slot: Option<i64>,
+    /// A portion of a rebuild was done instead: until that is complete there is nothing to compare.
+    #[serde(default)]
+    pub rebuilding: bool,
 }
 
 /// A count in the aggregates that is not what the recount gives.

@@ -21,7 +21,7 @@ use super::recovery::{
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::kpi::Kpi;
 use crate::domain::segments::{Registry, VALUES_PER_KEY_MAX};
-use crate::storage::recount;
+use crate::storage::recount::{self, HowMany};
 use crate::storage::writer::TypeState;
 
 /// Property keys that a rebuild looks at, to choose those that it tracks.
@@ -79,7 +79,8 @@ pub async fn carry_out(
         recovery::load(core, address).await?;
     }
     let Phase::Ready(kind) = core.phase() else { return Ok(None) };
-    if begin && core.store.rebuild()?.is_none() {
+    // One that began after a loss goes on; one that an admin began begins again.
+    if begin && core.store.rebuild()?.is_none_or(|rebuild| rebuild.keeps_old) {
         if knows_all_properties(core, &kind).await? {
             core.store.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: true }))?;
         } else {
@@ -107,17 +108,23 @@ async fn knows_all_properties(core: &Core, kind: &TypeState) -> Result<bool, Tro
 /// Counts one portion, if a rebuild is under way. False when there is nothing left to do.
 pub async fn go_on(core: &Core, kind: &TypeState) -> Result<bool, Trouble> {
     let Some(rebuild) = core.store.rebuild()? else { return Ok(false) };
-    let Some((from, to)) = portion(core, kind, rebuild.from_slot).await? else {
+    let Some(((from, to), how_many)) = portion(core, kind, rebuild.from_slot).await? else {
         core.store.set_rebuild(None)?;
         return Ok(false);
     };
     let registry = core.registry();
-    // KPI by KPI, so that no more than one is in memory; the portion is done when its end is noted.
-    for kpi in &kind.kpis {
-        let scores = count_score_runs(core, kind, &registry, &[(kpi.kpi_no, (from, to))]).await?;
-        let slots = scores.keys().map(|(_, slot, _)| *slot);
-        for (day, slots) in days(core, &registry, Some(kpi), slots, (from, to))? {
-            put_counted_scores(core, &registry, kpi, day, &slots, &scores)?;
+    // All KPIs in one call if they are few rows, else each by itself, so that they are not all in memory at once. The portion is done
+    // when its end is noted.
+    let at_once = if how_many == HowMany::Few { kind.kpis.len().max(1) } else { 1 };
+    for kpis in kind.kpis.chunks(at_once) {
+        let runs: Vec<_> = kpis.iter().map(|kpi| (kpi.kpi_no, (from, to))).collect();
+        let scores = count_score_runs(core, kind, &registry, &runs).await?;
+        for kpi in kpis {
+            let of_kpi = scores.keys().filter(|(kpi_no, _, _)| *kpi_no == kpi.kpi_no);
+            let slots = of_kpi.map(|(_, slot, _)| *slot);
+            for (day, slots) in days(core, &registry, Some(kpi), slots, (from, to))? {
+                put_counted_scores(core, &registry, kpi, day, &slots, &scores)?;
+            }
         }
     }
     let instances = count_instance_runs(core, kind, &registry, &[(from, to)]).await?;
@@ -149,8 +156,12 @@ fn days(
 }
 
 /// The slots `[from, to)` of the next portion: the last before `before` in which there is anything, and as many in front of them
-/// as do not make it too large.
-async fn portion(core: &Core, kind: &TypeState, before: i64) -> Result<Option<(i64, i64)>, Trouble> {
+/// as do not make it too large; and how many rows that is.
+async fn portion(
+    core: &Core,
+    kind: &TypeState,
+    before: i64,
+) -> Result<Option<((i64, i64), HowMany)>, Trouble> {
     let live: Vec<i64> = kind.kpis.iter().map(|kpi| kpi.kpi_no).collect();
     let before_day = day_and_slot(before + SLOTS_PER_DAY - 1).0;
     let held = core.store.previous_day(before_day)?.map(|day| ((day + 1) * SLOTS_PER_DAY).min(before));
@@ -162,11 +173,14 @@ async fn portion(core: &Core, kind: &TypeState, before: i64) -> Result<Option<(i
     let rows_max = PORTION_COUNTED_MAX / (1 + core.registry().tracked_keys().len());
     // What the last portion took tells roughly what this one can.
     let mut slots = (2 * core.portion_slots.get()).clamp(1, PORTION_SLOTS_MAX);
-    while slots > 1
-        && !recount::at_most(&core.database, kind.type_no, &live, (to - slots, to), rows_max).await?
-    {
+    let how_many = loop {
+        let run = (to - slots, to);
+        let how_many = recount::how_many(&core.database, kind.type_no, &live, run, rows_max).await?;
+        if slots == 1 || how_many != HowMany::TooMany {
+            break how_many;
+        }
         slots /= 2;
-    }
+    };
     core.portion_slots.set(slots);
-    Ok(Some((to - slots, to)))
+    Ok(Some(((to - slots, to), how_many)))
 }

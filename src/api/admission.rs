@@ -1,10 +1,12 @@
 //! How much an isolate takes on. What is beyond that is turned away at once, unread: a short wait and a repetition cost the
 //! caller less than a queue in which everybody runs out of time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use crate::config::{IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX, OVERLOAD_LOGGED_MS};
+use crate::config::{
+    IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX, OVERLOAD_LOGGED_MS, STREAMS_MAX,
+};
 use crate::domain::refusal::{Code, Refusal};
 
 /// Requests under way, by their tickets: when each began, and the bytes of its body.
@@ -77,6 +79,29 @@ pub struct Admitted(u64);
 impl Drop for Admitted {
     fn drop(&mut self) {
         LOAD.with_borrow_mut(|load| load.done(self.0));
+    }
+}
+
+/// The place of an answer that is sent in parts; `None` if there are so many already that it does not keep it.
+#[derive(Debug)]
+pub struct Streaming(#[allow(dead_code)] Admitted);
+
+thread_local! {
+    static STREAMS: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        STREAMS.set(STREAMS.get().saturating_sub(1));
+    }
+}
+
+impl Admitted {
+    pub fn streaming(self) -> Option<Streaming> {
+        (STREAMS.get() < STREAMS_MAX).then(|| {
+            STREAMS.set(STREAMS.get() + 1);
+            Streaming(self)
+        })
     }
 }
 

@@ -60,8 +60,9 @@ impl Answer {
     /// Keeps the place of its request until it is sent, if it is sent in parts.
     pub fn holding(mut self, admitted: Admitted) -> Self {
         if let Content::Stream(chunks) = self.content {
+            let place = admitted.streaming();
             let held = chunks.map(move |chunk| {
-                let _ = &admitted;
+                let _ = &place;
                 chunk
             });
             self.content = Content::Stream(held.boxed_local());

@@ -1,7 +1,7 @@
 //! Scores and instances that have certain properties, read from the record of truth through an index, within a limit of rows:
 //! for filters that no aggregates are kept for.
 
-use super::recount::{count, rows_in_time};
+use super::recount::{InTime, count, rows_in_time};
 use super::writer::json_of;
 use super::{Database, Statement, StorageError, integer, text};
 
@@ -105,7 +105,7 @@ impl Filtered<'_> {
             return Err(StorageError::Corrupt("a batch of two without two answers".to_owned()));
         };
         let by_property: Vec<usize> = by_property.json()?;
-        let (scores, instances): (Option<usize>, usize) = in_time.json()?;
+        let (scores, instances, _): InTime = in_time.json()?;
         let in_time = scores.unwrap_or(0).max(instances);
         let rarest = self.properties.iter().zip(by_property).min_by_key(|(_, rows)| *rows);
         Ok(match rarest {

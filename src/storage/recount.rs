@@ -213,8 +213,11 @@ pub(super) fn count(number: usize) -> wasm_bindgen::JsValue {
     integer(i64::try_from(number).unwrap_or(i64::MAX >> 11))
 }
 
+/// Scores of the KPI with the most, instances, scores of all KPIs.
+pub(super) type InTime = (Option<usize>, usize, Option<usize>);
+
 /// How many scores of the KPI with the most lie in a span of time, and how many instances in a range of numbers; counted up to
-/// `rows_max`. Answers `[scores, instances]`.
+/// `rows_max`. Answers `InTime`.
 pub(super) fn rows_in_time(
     type_no: i64,
     kpis: &[i64],
@@ -244,11 +247,36 @@ pub async fn at_most(
     (from_slot, to_slot): (i64, i64),
     rows_max: usize,
 ) -> Result<bool, StorageError> {
+    Ok(how_many(database, type_no, kpis, (from_slot, to_slot), rows_max).await? != HowMany::TooMany)
+}
+
+/// What is in some slots, against a bound of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HowMany {
+    /// All KPIs together hold no more.
+    Few,
+    /// Each KPI by itself holds no more.
+    FewOfEach,
+    TooMany,
+}
+
+/// The same, told apart.
+pub async fn how_many(
+    database: &Database,
+    type_no: i64,
+    kpis: &[i64],
+    (from_slot, to_slot): (i64, i64),
+    rows_max: usize,
+) -> Result<HowMany, StorageError> {
     let times = (slot_start_ms(from_slot), slot_start_ms(to_slot));
     let numbers = (first_number(from_slot.max(0)), first_number(to_slot.max(0)));
-    let (scores, instances): (Option<usize>, usize) =
+    let (most, instances, all): InTime =
         database.json(rows_in_time(type_no, kpis, times, numbers, rows_max + 1)).await?;
-    Ok(scores.unwrap_or(0).max(instances) <= rows_max)
+    Ok(match (most.unwrap_or(0).max(instances), all.unwrap_or(0)) {
+        (most, _) if most > rows_max => HowMany::TooMany,
+        (_, all) if all > rows_max => HowMany::FewOfEach,
+        _ => HowMany::Few,
+    })
 }
 
 /// The first slot at or after `slot` in which an instance was created.
