@@ -112,7 +112,7 @@ fn place(key: &str) -> Option<(i64, i64)> {
 #[cfg_attr(test, schema(as = RebuildReport))]
 pub struct Rebuilt {
     use_case_name: String,
-    /// If not, the object goes on by itself; asked again, this tells how far it is.
+    /// If not, ask again with the cursor.
     complete: bool,
     /// From then on everything is counted again.
     counted_from: Option<String>,

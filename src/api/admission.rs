@@ -1,8 +1,8 @@
 //! How much an isolate takes on. What is beyond that is turned away at once, unread: a short wait and a repetition cost the
 //! caller less than a queue in which everybody runs out of time.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::config::{
     IN_FLIGHT_BYTES_MAX, IN_FLIGHT_FORGOTTEN_MS, IN_FLIGHT_MAX, OVERLOAD_LOGGED_MS, STREAMS_MAX,
@@ -15,6 +15,8 @@ struct Load {
     last_ticket: u64,
     under_way: BTreeMap<u64, (i64, usize)>,
     bytes: usize,
+    /// Those whose answers are being sent in parts.
+    streams: BTreeSet<u64>,
     /// Not logged yet.
     refused: u32,
     logged_ms: i64,
@@ -43,6 +45,11 @@ impl Load {
         if let Some((_, bytes)) = self.under_way.remove(&ticket) {
             self.bytes = self.bytes.saturating_sub(bytes);
         }
+        self.streams.remove(&ticket);
+    }
+
+    fn stay_for_stream(&mut self, ticket: u64) -> bool {
+        self.streams.len() < STREAMS_MAX && self.streams.insert(ticket)
     }
 
     /// Counts a refusal; tells how many there were if it is time to log that. A line for each would cost more than the refusal.
@@ -82,26 +89,10 @@ impl Drop for Admitted {
     }
 }
 
-/// The place of an answer that is sent in parts; `None` if there are so many already that it does not keep it.
-#[derive(Debug)]
-pub struct Streaming(#[allow(dead_code)] Admitted);
-
-thread_local! {
-    static STREAMS: Cell<usize> = const { Cell::new(0) };
-}
-
-impl Drop for Streaming {
-    fn drop(&mut self) {
-        STREAMS.set(STREAMS.get().saturating_sub(1));
-    }
-}
-
 impl Admitted {
-    pub fn streaming(self) -> Option<Streaming> {
-        (STREAMS.get() < STREAMS_MAX).then(|| {
-            STREAMS.set(STREAMS.get() + 1);
-            Streaming(self)
-        })
+    /// Whether the request may keep its place while its answer is sent in parts: not if too many do.
+    pub fn stays_for_stream(&self) -> bool {
+        LOAD.with_borrow_mut(|load| load.stay_for_stream(self.0))
     }
 }
 
@@ -143,6 +134,19 @@ mod tests {
         assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
         assert!(load.admit(IN_FLIGHT_BYTES_MAX / 2, 0).is_some());
         assert_eq!(load.admit(1, 0), None);
+    }
+
+    #[test]
+    fn slow_answers_do_not_take_all_places() {
+        let mut load = Load::default();
+        let tickets: Vec<u64> = (0..=STREAMS_MAX).map(|_| load.admit(0, 0).unwrap()).collect();
+        assert!(tickets[1..].iter().all(|ticket| load.stay_for_stream(*ticket)));
+        assert!(!load.stay_for_stream(tickets[0]));
+        // One is sent, one vanished with its caller.
+        load.done(tickets[1]);
+        assert!(load.stay_for_stream(tickets[0]));
+        load.forget(1);
+        assert_eq!((load.under_way.len(), load.streams.len()), (0, 0));
     }
 
     #[test]

@@ -59,14 +59,16 @@ impl Answer {
 
     /// Keeps the place of its request until it is sent, if it is sent in parts.
     pub fn holding(mut self, admitted: Admitted) -> Self {
-        if let Content::Stream(chunks) = self.content {
-            let place = admitted.streaming();
-            let held = chunks.map(move |chunk| {
-                let _ = &place;
-                chunk
-            });
-            self.content = Content::Stream(held.boxed_local());
-        }
+        self.content = match self.content {
+            Content::Stream(chunks) if admitted.stays_for_stream() => {
+                let held = chunks.map(move |chunk| {
+                    let _ = &admitted;
+                    chunk
+                });
+                Content::Stream(held.boxed_local())
+            }
+            other => other,
+        };
         self
     }
 

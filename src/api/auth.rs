@@ -9,6 +9,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 use worker::{Env, Headers};
 
+use super::cache::{Cache, remember};
 use super::routes::Access;
 use super::{rates, storage_failed};
 use crate::config::{DATABASE_BINDING, KEY_CACHE_MS, ROOT_API_KEY};
@@ -86,7 +87,7 @@ impl Caller {
 }
 
 thread_local! {
-    static CACHE: RefCell<HashMap<String, (Caller, i64)>> = RefCell::default();
+    static CACHE: Cache<String, (Caller, i64)> = RefCell::default();
 }
 
 /// The key that a request carries.
@@ -173,12 +174,7 @@ pub async fn authenticate(
     if found.last_used_day.is_none_or(|day| day < today) {
         note_use(env, later, hash.clone(), today);
     }
-    CACHE.with_borrow_mut(|cache| {
-        if cache.len() >= CACHED_KEYS_MAX {
-            cache.clear();
-        }
-        cache.insert(hash, (caller.clone(), now_ms));
-    });
+    remember(&CACHE, hash, (caller.clone(), now_ms), CACHED_KEYS_MAX);
     Ok(caller)
 }
 

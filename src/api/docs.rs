@@ -7,8 +7,8 @@ use super::answer::Answer;
 use crate::config::ASSETS_BINDING;
 use crate::domain::refusal::{Code, Refusal, shown};
 
-pub const DOCUMENT: &str = "/openapi.json";
-pub const PAGE: &str = "/docs";
+const DOCUMENT: &str = "/openapi.json";
+const PAGE: &str = "/docs";
 
 /// Everything from this service: nothing of the page comes from elsewhere, and nothing is sent elsewhere. The viewer sets styles
 /// in elements, and draws with images in `data:` addresses.

@@ -8,6 +8,7 @@ mod analysis;
 mod answer;
 mod auth;
 mod body;
+mod cache;
 mod csv;
 mod dashboards;
 mod definitions;
@@ -35,7 +36,7 @@ use std::rc::Rc;
 
 use futures_util::StreamExt;
 use uuid::Uuid;
-use worker::{Env, Method, Request, Response};
+use worker::{Env, Method, Request, Response, Url};
 
 use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING, IMPORT_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
@@ -90,7 +91,7 @@ pub async fn handle(mut request: Request, env: &Env, later: &worker::Context) ->
         Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, &method),
     };
     let mut work = Work { env, later, request_id, started_ms, application_no: None, cost: Cost::default() };
-    let answer = work.respond(&mut request, found, &limit).await.map(|answer| answer.holding(admitted));
+    let answer = work.respond(&mut request, &url, found, &limit).await.map(|answer| answer.holding(admitted));
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
     let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
     let mut response = answer::respond(answer, &exposure, &work.request_id, &method)?;
@@ -122,10 +123,10 @@ impl Work<'_> {
     async fn respond(
         &mut self,
         request: &mut Request,
+        url: &Url,
         found: Result<Found, Refusal>,
         limit: &BodyLimit,
     ) -> Result<Answer, Refusal> {
-        let url = request.url().map_err(|_| body::invalid("the address can't be read"))?;
         match &found {
             Ok(Found { action: Action::Health, .. }) => {
                 return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
@@ -194,9 +195,10 @@ impl Work<'_> {
 
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     match action {
-        Action::Health => Ok(Answer::json(r#"{"status":"ok"}"#.to_owned())),
-        Action::OpenApi => docs::serve(context.env, docs::DOCUMENT).await,
-        Action::Docs => docs::serve(context.env, docs::PAGE).await,
+        // Answered before anybody is asked for a key.
+        Action::Health | Action::OpenApi | Action::Docs => {
+            Err(Refusal::new(Code::NotFound, "nothing is here"))
+        }
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
         Action::DeleteApplication => accounts::delete_application(context).await,

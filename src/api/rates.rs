@@ -3,13 +3,13 @@
 //! because each such key is looked up.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
 use futures_util::future::join_all;
 use worker::Env;
 
 use super::Context;
 use super::auth::{Caller, Role};
+use super::cache::{Cache, remember};
 use crate::config::{
     ITEMS_PER_UNIT, RATE_LIMIT_ADMIN, RATE_LIMIT_EDITOR, RATE_LIMIT_INGEST, RATE_LIMIT_READ,
     RATE_LIMIT_UNKNOWN, UNKNOWN_KEYS_PAUSE_MS,
@@ -21,7 +21,7 @@ const PAUSED_MAX: usize = 10_000;
 
 thread_local! {
     /// Addresses that tried too many keys, and until when they are turned away.
-    static PAUSED: RefCell<HashMap<String, i64>> = RefCell::default();
+    static PAUSED: Cache<String, i64> = RefCell::default();
 }
 
 /// What a request with so many scores counts, the one that every request counts included.
@@ -71,12 +71,7 @@ pub fn check_address(address: &str, now_ms: i64) -> Result<(), Refusal> {
 /// Counts a key that is none against its address.
 pub async fn charge_unknown(env: &Env, address: &str, now_ms: i64) {
     if !count(env, RATE_LIMIT_UNKNOWN, address, 1).await {
-        PAUSED.with_borrow_mut(|paused| {
-            if paused.len() >= PAUSED_MAX {
-                paused.clear();
-            }
-            paused.insert(address.to_owned(), now_ms + UNKNOWN_KEYS_PAUSE_MS);
-        });
+        remember(&PAUSED, address.to_owned(), now_ms + UNKNOWN_KEYS_PAUSE_MS, PAUSED_MAX);
     }
 }
 

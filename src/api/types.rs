@@ -4,8 +4,8 @@
 //! anew. So a cached look-up can be late, but never wrong.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 
+use super::cache::{Cache, remember};
 use super::{Context, now_ms, storage_failed};
 use crate::aggregator::client;
 use crate::aggregator::core::overloaded;
@@ -23,23 +23,20 @@ type Key = (i64, String);
 
 thread_local! {
     /// By application and name.
-    static TYPES: RefCell<HashMap<Key, Address>> = RefCell::default();
+    static TYPES: Cache<Key, Address> = RefCell::default();
     /// By application and instance id: the type's name.
-    static INSTANCES: RefCell<HashMap<Key, String>> = RefCell::default();
-    /// Objects that had no room, by their names, and until when they are not asked.
-    static PAUSED: RefCell<HashMap<String, i64>> = RefCell::default();
+    static INSTANCES: Cache<Key, String> = RefCell::default();
+    /// Types whose objects had no room, by application and name, and until when those are not asked.
+    static PAUSED: Cache<Key, i64> = RefCell::default();
 }
 
 /// Refuses what would write to a type whose object had no room a moment ago: its body need not be read for that.
 pub fn check_room(application_no: i64, use_case_name: Option<&str>, now_ms: i64) -> Result<(), Refusal> {
-    let Some(name) = use_case_name else { return Ok(()) };
-    let key = (application_no, name.to_owned());
-    let object_name = TYPES.with_borrow(|types| types.get(&key).map(|address| address.object_name.clone()));
-    let until_ms = object_name.and_then(|name| PAUSED.with_borrow(|paused| paused.get(&name).copied()));
-    match until_ms {
-        Some(until_ms) if now_ms < until_ms => Err(overloaded()),
-        _ => Ok(()),
-    }
+    let until_ms = PAUSED.with_borrow(|paused| {
+        let name = use_case_name.filter(|_| !paused.is_empty())?;
+        paused.get(&(application_no, name.to_owned())).copied()
+    });
+    if until_ms.is_some_and(|until_ms| now_ms < until_ms) { Err(overloaded()) } else { Ok(()) }
 }
 
 impl Context<'_> {
@@ -74,6 +71,10 @@ impl Context<'_> {
         if let Some(address) = cached {
             match self.call(address, command.clone()).await {
                 Err(refusal) if refusal.code == Code::UseCaseNotFound => forget_type(&key),
+                Err(refusal) if refusal.code == Code::Overloaded => {
+                    remember(&PAUSED, key, now_ms() + OBJECT_PAUSE_MS, CACHED_MAX);
+                    return Err(refusal);
+                }
                 reply => return reply,
             }
         }
@@ -103,7 +104,7 @@ impl Context<'_> {
             }
         }
         let name = self.find_instance(use_case_id).await?.use_case_name;
-        remember(&INSTANCES, key, name.clone());
+        remember(&INSTANCES, key, name.clone(), CACHED_MAX);
         self.command(&name, command).await
     }
 
@@ -134,7 +135,7 @@ impl Context<'_> {
         let found = find_type(&self.database, key.0, &key.1).await.map_err(storage_failed)?;
         let found = found.ok_or_else(|| use_case_not_found(&key.1))?;
         let address = address_of(&found);
-        remember(&TYPES, key.clone(), address.clone());
+        remember(&TYPES, key.clone(), address.clone(), CACHED_MAX);
         Ok(address)
     }
 
@@ -142,16 +143,7 @@ impl Context<'_> {
     pub async fn call(&self, address: Address, command: Command) -> Reply {
         self.cost.object_calls.set(self.cost.object_calls.get() + 1);
         let call = Call { address, now_ms: self.now_ms, request_id: self.request_id.clone(), command };
-        let reply = client::call(self.env, &call).await;
-        if matches!(&reply, Err(refusal) if refusal.code == Code::Overloaded) {
-            PAUSED.with_borrow_mut(|paused| {
-                if paused.len() >= CACHED_MAX {
-                    paused.clear();
-                }
-                paused.insert(call.address.object_name, now_ms() + OBJECT_PAUSE_MS);
-            });
-        }
-        reply
+        client::call(self.env, &call).await
     }
 }
 
@@ -181,13 +173,4 @@ fn is_about_the_instance(code: Code) -> bool {
 
 fn forget_type(key: &Key) {
     TYPES.with_borrow_mut(|types| types.remove(key));
-}
-
-fn remember<V>(cache: &'static std::thread::LocalKey<RefCell<HashMap<Key, V>>>, key: Key, value: V) {
-    cache.with_borrow_mut(|entries| {
-        if entries.len() >= CACHED_MAX {
-            entries.clear();
-        }
-        entries.insert(key, value);
-    });
 }

@@ -8,23 +8,8 @@ cd "$ROOT"
 
 VENV="$TOOLS/contract-venv"
 
-# Makes the virtual environment unless what it should hold is what it holds.
-environment() {
-  local log="$TOOLS/contract-venv.log" stamp
-  stamp="$({ cat "$here/requirements.txt"; python3 --version; } | sha256sum)"
-  [ "$(cat "$VENV/.stamp" 2>/dev/null)" = "$stamp" ] && return
-  say "Installing Schemathesis"
-  rm -rf "$VENV"
-  mkdir -p "$TOOLS"
-  if ! { python3 -m venv "$VENV" && "$VENV/bin/pip" install --disable-pip-version-check -r "$here/requirements.txt"; } >"$log" 2>&1; then
-    tail -n 25 "$log" >&2
-    fail "the packages of tests/contract/requirements.txt could not be installed; the whole output is in $log"
-  fi
-  # Last: an installation that was interrupted is made anew.
-  echo "$stamp" >"$VENV/.stamp"
-}
-
-environment
+. scripts/python.sh
+environment "$VENV" "Schemathesis" "$here/requirements.txt"
 
 [ -f build/index.js ] || scripts/build.sh
 . scripts/service.sh

@@ -12,25 +12,11 @@ PACKAGES=(G1=payi==0.1.0a60 G2=payi==0.1.0a131 G3=payi==0.1.0a183 G4=ascerta==0.
 PYTEST=pytest==8.4.2
 VENVS="$TOOLS/sdk-venvs"
 
-# environment PACKAGE: makes its virtual environment unless what it should hold is what it holds.
-environment() {
-  local package="$1" folder log stamp
-  folder="$VENVS/${package//==/-}"
-  log="$VENVS/${package//==/-}.log"
-  stamp="$(printf '%s\n' "$package" "$PYTEST" "$(python3 --version)" | sha256sum)"
-  [ "$(cat "$folder/.stamp" 2>/dev/null)" = "$stamp" ] && return
-  say "Installing $package"
-  rm -rf "$folder"
-  mkdir -p "$VENVS"
-  if ! { python3 -m venv "$folder" && "$folder/bin/pip" install --disable-pip-version-check "$package" "$PYTEST"; } >"$log" 2>&1; then
-    tail -n 25 "$log" >&2
-    fail "$package could not be installed; the whole output is in $log"
-  fi
-  # Last: an installation that was interrupted is made anew.
-  echo "$stamp" >"$folder/.stamp"
-}
-
-for entry in "${PACKAGES[@]}"; do environment "${entry#*=}"; done
+. scripts/python.sh
+for entry in "${PACKAGES[@]}"; do
+  package="${entry#*=}"
+  environment "$VENVS/${package//==/-}" "$package" "$package" "$PYTEST"
+done
 
 if [ -z "${EDGE_KPI_URL:-}" ] || [ -z "${EDGE_KPI_API_KEY:-}" ]; then
   [ -f build/index.js ] || scripts/build.sh
