@@ -7,8 +7,9 @@ use worker::js_sys::Promise;
 use worker::{DurableObject, Env, Request, Response, State, durable_object};
 
 use super::cells::CellStore;
-use super::core::{Core, unavailable};
+use super::core::Core;
 use super::protocol::{Call, encode_reply};
+use super::trouble::unavailable;
 use crate::config::DATABASE_BINDING;
 use crate::storage::Database;
 

@@ -3,9 +3,9 @@
 
 use serde::Serialize;
 
-use super::core::Failure;
 use super::protocol::{By, Query};
 use super::reader::{ByVersion, Read, Reader, Source, Wanted, filters};
+use super::trouble::Failure;
 use crate::domain::calendar::{Range, SLOT_MS, format_timestamp, slot_of};
 use crate::domain::cell::Moments;
 use crate::domain::dashboard::{Change, Event, Filters, KpiComparison, RangeShown, Span, Windows};

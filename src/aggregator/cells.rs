@@ -4,15 +4,16 @@
 //! Everything here is synchronous: writes with no `await` between them are one transaction, and the runtime holds every
 //! answer and every D1 call back until they are durable. So the watermark and the cells it speaks of never part.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell;
+use std::collections::BTreeSet;
 
 use worker::{SqlStorage, SqlStorageValue, Storage};
 
 use crate::domain::calendar::SLOTS_PER_DAY;
-use crate::domain::cell::{Cell, InstanceCell, Removal};
+use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
 use crate::domain::kpi::{Kpi, Rules};
-use crate::domain::segments::{Learned, Registry};
+use crate::domain::segments::Registry;
 
 /// Format of what is stored here. An object that finds another one counts everything again.
 const FORMAT: i64 = 3;
@@ -39,7 +40,7 @@ impl From<worker::Error> for StoreError {
     }
 }
 
-type Result<T> = std::result::Result<T, StoreError>;
+pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// How far the cells are: the last batch that is in them, and under which epoch it was taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,9 @@ pub struct Rebuild {
     /// Whether the slots before that hold the old cells; otherwise what they hold can't be read from.
     pub keeps_old: bool,
 }
+
+/// Whose cells: of a segment and a version.
+pub type Group = (i64, i64);
 
 /// Where a day of cells is kept, besides the KPI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,17 +78,21 @@ impl Place {
 pub struct CellStore {
     storage: Storage,
     sql: SqlStorage,
+    /// As it is stored: every read asks for it.
+    rebuild: cell::Cell<Option<Rebuild>>,
 }
 
 impl CellStore {
     pub fn new(storage: Storage) -> Self {
         let sql = storage.sql();
-        Self { storage, sql }
+        Self { storage, sql, rebuild: cell::Cell::default() }
     }
 
     /// Removes everything the object holds, its tables too.
     pub async fn erase(&self) -> Result<()> {
-        Ok(self.storage.delete_all().await?)
+        self.storage.delete_all().await?;
+        self.rebuild.set(None);
+        Ok(())
     }
 
     /// Makes the tables if there are none. Those of another format go.
@@ -158,7 +166,7 @@ impl CellStore {
         Ok(())
     }
 
-    fn remove_segment(&self, segment: i64) -> Result<()> {
+    pub fn remove_segment(&self, segment: i64) -> Result<()> {
         self.sql.exec("DELETE FROM cells WHERE segment = ?", vec![SqlStorageValue::from(segment)])?;
         Ok(())
     }
@@ -194,15 +202,21 @@ impl CellStore {
     }
 
     /// The rebuild under way.
-    pub fn rebuild(&self) -> Result<Option<Rebuild>> {
+    pub fn rebuild(&self) -> Option<Rebuild> {
+        self.rebuild.get()
+    }
+
+    /// Reads whether one is under way: before anything else is.
+    pub fn load_rebuild(&self) -> Result<()> {
         let rows = self.rows("SELECT from_slot, keeps_old FROM rebuild", vec![])?;
-        match rows.first().map(Vec::as_slice) {
-            None => Ok(None),
+        self.rebuild.set(match rows.first().map(Vec::as_slice) {
+            None => None,
             Some([from_slot, keeps_old]) => {
-                Ok(Some(Rebuild { from_slot: integer(from_slot)?, keeps_old: integer(keeps_old)? != 0 }))
+                Some(Rebuild { from_slot: integer(from_slot)?, keeps_old: integer(keeps_old)? != 0 })
             }
-            Some(_) => Err(StoreError::Unreadable("a rebuild is not stored as this version does")),
-        }
+            Some(_) => return Err(StoreError::Unreadable("a rebuild is not stored as this version does")),
+        });
+        Ok(())
     }
 
     /// Notes how far a rebuild is; `None` at its end.
@@ -214,12 +228,13 @@ impl CellStore {
                 vec![from_slot.into(), i64::from(keeps_old).into()],
             )?;
         }
+        self.rebuild.set(rebuild);
         Ok(())
     }
 
     /// That cells from this day on can be read.
     fn check_counted(&self, first_day: i64) -> Result<()> {
-        match self.rebuild()? {
+        match self.rebuild() {
             Some(Rebuild { from_slot, keeps_old: false }) if first_day * SLOTS_PER_DAY < from_slot => {
                 Err(StoreError::Rebuilding)
             }
@@ -457,176 +472,4 @@ fn decode_instances(blob: &[u8]) -> Result<Day<InstanceCell>> {
 pub fn day_and_slot(slot: i64) -> (i64, u8) {
     let in_day = u8::try_from(slot.rem_euclid(SLOTS_PER_DAY)).unwrap_or_default();
     (slot.div_euclid(SLOTS_PER_DAY), in_day)
-}
-
-/// Whose cells: of a segment and a version.
-pub type Group = (i64, i64);
-
-/// Changes to cells, made on copies; nobody sees them before `write`.
-#[derive(Default)]
-pub struct Changes {
-    /// By `kpi_no`.
-    scores: BTreeMap<(i64, Place), Day<Cell>>,
-    instances: BTreeMap<Place, Day<InstanceCell>>,
-    /// Cells that must be counted again before the changes are written: whose they are, by `(kpi_no, slot)`.
-    pub recount: BTreeMap<(i64, i64), BTreeSet<Group>>,
-    /// The same for slots of instance cells.
-    pub recount_creations: BTreeMap<i64, BTreeSet<Group>>,
-    pub touched: BTreeSet<i64>,
-    /// The registry from now on, if it changes, and the segments that go.
-    registry: Option<(Registry, BTreeSet<i64>)>,
-}
-
-impl Changes {
-    /// Takes properties in that were not seen before. Answers the registry as it is then.
-    pub fn learn(&mut self, registry: &Registry, news: &[(String, String)]) -> Registry {
-        let mut learned = registry.clone();
-        let mut gone = BTreeSet::new();
-        let mut changed = false;
-        for (key, value) in news {
-            match learned.learn(key, value) {
-                Learned::Nothing => {}
-                Learned::NewSegment(_) | Learned::NewKeyUntracked => changed = true,
-                Learned::Dropped(segments) => {
-                    gone.extend(segments);
-                    changed = true;
-                }
-            }
-        }
-        if changed {
-            self.registry = Some((learned.clone(), gone));
-        }
-        learned
-    }
-
-    pub fn add_score(
-        &mut self,
-        store: &CellStore,
-        kpi: &Kpi,
-        group: Group,
-        slot: i64,
-        score: f64,
-    ) -> Result<()> {
-        self.score_cell(store, kpi, group, slot)?.add(&kpi.rules, score);
-        Ok(())
-    }
-
-    pub fn remove_score(
-        &mut self,
-        store: &CellStore,
-        kpi: &Kpi,
-        group: Group,
-        slot: i64,
-        score: f64,
-    ) -> Result<()> {
-        let removal = self.score_cell(store, kpi, group, slot)?.remove(&kpi.rules, score);
-        if removal == Removal::NeedsRecount {
-            self.recount.entry((kpi.kpi_no, slot)).or_default().insert(group);
-        }
-        Ok(())
-    }
-
-    /// The cell to change, as it is after the changes so far.
-    fn score_cell(
-        &mut self,
-        store: &CellStore,
-        kpi: &Kpi,
-        (segment, version): Group,
-        slot: i64,
-    ) -> Result<&mut Cell> {
-        let (day, in_day) = day_and_slot(slot);
-        self.touched.insert(slot);
-        let place = Place { segment, version, day };
-        let cells = match self.scores.entry((kpi.kpi_no, place)) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.scores(kpi, place)?),
-        };
-        cells.cell_mut(in_day).ok_or(StoreError::Unreadable("a slot without a place"))
-    }
-
-    pub fn instance_cell(
-        &mut self,
-        store: &CellStore,
-        (segment, version): Group,
-        slot: i64,
-    ) -> Result<&mut InstanceCell> {
-        let (day, in_day) = day_and_slot(slot);
-        self.touched.insert(slot);
-        let place = Place { segment, version, day };
-        let cells = match self.instances.entry(place) {
-            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::btree_map::Entry::Vacant(entry) => entry.insert(store.instances(place)?),
-        };
-        cells.cell_mut(in_day).ok_or(StoreError::Unreadable("a slot without a place"))
-    }
-
-    /// An instance that comes into or goes out of a group, holding scores of these KPIs.
-    pub fn move_instance(
-        &mut self,
-        store: &CellStore,
-        group: Group,
-        slot: i64,
-        kpis: &[i64],
-        comes: bool,
-    ) -> Result<()> {
-        let cell = self.instance_cell(store, group, slot)?;
-        let consistent = if comes {
-            cell.add(kpis);
-            true
-        } else {
-            cell.remove(kpis)
-        };
-        if !consistent {
-            self.recount_creations.entry(slot).or_default().insert(group);
-        }
-        Ok(())
-    }
-
-    /// Puts a recounted cell of a KPI in the place of what there is.
-    pub fn put_score_cell(
-        &mut self,
-        store: &CellStore,
-        kpi: &Kpi,
-        group: Group,
-        slot: i64,
-        cell: Cell,
-    ) -> Result<()> {
-        *self.score_cell(store, kpi, group, slot)? = cell;
-        Ok(())
-    }
-
-    pub fn put_instance_cell(
-        &mut self,
-        store: &CellStore,
-        group: Group,
-        slot: i64,
-        cell: InstanceCell,
-    ) -> Result<()> {
-        *self.instance_cell(store, group, slot)? = cell;
-        Ok(())
-    }
-
-    /// Writes all changes, without an `await`: they and the watermark that follows are one transaction. Answers the registry if
-    /// it changed.
-    pub fn write(mut self, store: &CellStore, kpis: &[Kpi]) -> Result<Option<Registry>> {
-        let mut changed = None;
-        if let Some((registry, gone)) = self.registry.take() {
-            store.put_registry(&registry)?;
-            for segment in gone {
-                store.remove_segment(segment)?;
-            }
-            changed = Some(registry);
-        }
-        for ((kpi_no, place), cells) in &mut self.scores {
-            // A KPI deleted meanwhile has no cells any more.
-            if let Some(kpi) = kpis.iter().find(|kpi| kpi.kpi_no == *kpi_no) {
-                store.put_scores(kpi, *place, cells)?;
-            }
-        }
-        for (place, cells) in &mut self.instances {
-            store.put_instances(*place, cells)?;
-        }
-        store.touch(&self.touched)?;
-        Ok(changed)
-    }
 }

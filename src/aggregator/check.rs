@@ -3,11 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::cells::{Changes, Group, Place, StoreError, day_and_slot};
-use super::core::{Core, Trouble};
+use super::cells::{Group, Place, StoreError, day_and_slot};
+use super::changes::Changes;
+use super::core::Core;
 use super::protocol::{Difference, Reconcile, ReconcileReport};
 use super::rebuild;
 use super::recovery::{CountedInstances, CountedScores, by_day, count_instances, count_scores};
+use super::trouble::Trouble;
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;

@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 use worker::js_sys::Promise;
 use worker::{Delay, Env};
 
-use super::core::unavailable;
 use super::protocol::{Call, Reply, decode_reply};
+use super::trouble::unavailable;
 use crate::config::AGGREGATOR_BINDING;
 use crate::storage::writer::json_of;
 

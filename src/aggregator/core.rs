@@ -11,15 +11,17 @@ use std::time::Duration;
 use futures_channel::oneshot;
 use worker::Delay;
 
-use super::cells::{CellStore, Changes, StoreError};
-use super::plan::Batchable;
+use super::cells::{CellStore, StoreError};
+use super::changes::Changes;
 use super::protocol::{Address, Ask, Call, Command, RebuildReport, ReconcileReport, Reply};
+use super::queue::{InQueue, Waiting, Work};
+use super::trouble::{Failure, Trouble, deleted, log_trouble, overloaded, unavailable};
 use super::{check, reader, rebuild, recovery};
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal};
 use crate::domain::segments::Registry;
+use crate::storage::Database;
 use crate::storage::writer::{TypeState, json_of};
-use crate::storage::{Database, StorageError};
 
 /// Commands that may wait. At some 2 KB each that is 8 MB; a bulk request counts as one for each item.
 const WAITING_MAX: usize = 4_000;
@@ -74,86 +76,6 @@ pub struct Core {
     pub portion_slots: Cell<i64>,
     /// Whose command the loop works on: type_no and request id, for the log.
     working_for: RefCell<(i64, String)>,
-}
-
-/// A command and who waits for its answer.
-pub struct Waiting {
-    pub address: Address,
-    pub now_ms: i64,
-    pub work: Work,
-    /// Errors of items that an earlier batch has refused.
-    pub errors: Vec<(usize, Refusal)>,
-    pub reply: oneshot::Sender<Reply>,
-    pub request_id: String,
-    pub place: InQueue,
-}
-
-/// A command's share of the queue, until it is answered (or nobody is left to answer it).
-pub struct InQueue {
-    items: usize,
-    waiting: Rc<Cell<usize>>,
-}
-
-impl InQueue {
-    fn take(items: usize, waiting: &Rc<Cell<usize>>) -> Self {
-        waiting.set(waiting.get() + items);
-        Self { items, waiting: Rc::clone(waiting) }
-    }
-}
-
-impl Drop for InQueue {
-    fn drop(&mut self) {
-        self.waiting.set(self.waiting.get().saturating_sub(self.items));
-    }
-}
-
-impl Waiting {
-    pub fn answer(self, reply: Reply) {
-        // Whoever asked may have given up; the work is done all the same.
-        let _ = self.reply.send(reply);
-    }
-}
-
-pub enum Work {
-    Batch(Batchable),
-    Alone(Command),
-    /// Being carried out.
-    Taken,
-}
-
-impl Work {
-    fn from(command: Command) -> Self {
-        match command {
-            Command::WriteScores(write) => Self::Batch(Batchable::Scores(write)),
-            Command::Increment(increment) => Self::Batch(Batchable::Increment(increment)),
-            Command::CreateInstance(create) => Self::Batch(Batchable::Create(create)),
-            Command::SetProperties(set) => Self::Batch(Batchable::Properties(set)),
-            other => Self::Alone(other),
-        }
-    }
-
-    fn items(&self) -> usize {
-        match self {
-            Self::Batch(Batchable::Scores(write)) => write.items.len(),
-            _ => 1,
-        }
-    }
-
-    /// Roughly its text in the batch.
-    fn bytes(&self) -> usize {
-        const FIXED: usize = 120;
-        let length = |text: &Option<String>| text.as_deref().map_or(0, json_bytes);
-        match self {
-            Self::Batch(Batchable::Scores(write)) => write
-                .items
-                .iter()
-                .map(|i| FIXED + 2 * i.use_case_id.len() + length(&i.comment) + length(&i.source))
-                .sum(),
-            // Up to 50 properties of 64 and 512 characters, as text, and as rows that go and come.
-            Self::Batch(Batchable::Create(_) | Batchable::Properties(_)) => 100_000,
-            _ => 2 * FIXED,
-        }
-    }
 }
 
 impl Core {
@@ -454,98 +376,4 @@ enum Next {
     Batch(Vec<Waiting>),
     Alone(Box<Waiting>, Command),
     Nothing,
-}
-
-/// What went wrong inside the object.
-#[derive(Debug, Clone)]
-pub enum Trouble {
-    Storage(StorageError),
-    Store(StoreError),
-}
-
-/// Why a command was not carried out.
-pub enum Failure {
-    /// The caller's doing.
-    Refused(Refusal),
-    /// Ours.
-    Trouble(Trouble),
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
-    }
-}
-
-impl<E: Into<Trouble>> From<E> for Failure {
-    fn from(trouble: E) -> Self {
-        Self::Trouble(trouble.into())
-    }
-}
-
-impl Trouble {
-    fn describe(&self) -> String {
-        match self {
-            Self::Storage(error) => format!("{error:?}"),
-            Self::Store(error) => format!("object storage: {error:?}"),
-        }
-    }
-}
-
-impl From<StorageError> for Trouble {
-    fn from(error: StorageError) -> Self {
-        Self::Storage(error)
-    }
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// The object has no room for more.
-pub fn overloaded() -> Refusal {
-    Refusal::new(Code::Overloaded, "too many requests are waiting; try again shortly")
-}
-
-fn deleted() -> Refusal {
-    Refusal::new(Code::UseCaseNotFound, "the use case was deleted")
-}
-
-pub fn unavailable() -> Refusal {
-    Refusal::new(
-        Code::Unavailable,
-        "a dependency did not answer; nothing acknowledged is lost, try again shortly",
-    )
-}
-
-fn log_trouble(doing: &str, type_no: i64, request_id: &str, error: &Trouble) {
-    worker::console_error!(
-        "{}",
-        serde_json::json!({"level": "error", "event": "aggregator_trouble", "doing": doing,
-            "request_id": request_id, "type_no": type_no, "cause": error.describe()})
-    );
-}
-
-/// Length of a text as JSON, without its quotes.
-fn json_bytes(text: &str) -> usize {
-    let of = |byte: u8| match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 8 | 12 => 2,
-        0..0x20 => 6,
-        _ => 1,
-    };
-    text.bytes().map(of).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_length_of_a_text_as_json_is_known() {
-        for text in ["", "plain", "quoted \"x\" \\", "\u{1}\u{7f}\u{8}\n", "Größe 👍"] {
-            assert_eq!(json_bytes(text) + 2, json_of(text).len(), "{text:?}");
-        }
-    }
 }

@@ -7,12 +7,14 @@
 use std::rc::Rc;
 
 use super::analysis::no_such_event;
-use super::cells::{Changes, Group};
-use super::core::{Core, Failure, Phase, Trouble, unavailable};
+use super::cells::Group;
+use super::changes::Changes;
+use super::core::{Core, Phase};
 use super::plan::{find_kpi, not_found};
 use super::protocol::{
     Address, Ask, Command, Idempotency, InstanceAnswer, KpiAnswer, KpiChange, KpiRef, NewEvent, NewKpi, Reply,
 };
+use super::trouble::{Failure, Trouble, unavailable};
 use super::{recovery, write};
 use crate::config::IDEMPOTENCY_KEPT_MS;
 use crate::domain::calendar::{format_timestamp, slot_of};

@@ -4,13 +4,16 @@
 pub mod aggregator_do;
 pub mod analysis;
 pub mod cells;
+pub mod changes;
 pub mod check;
 pub mod client;
 pub mod core;
 pub mod definitions;
 pub mod plan;
 pub mod protocol;
+pub mod queue;
 pub mod reader;
 mod rebuild;
 pub mod recovery;
+pub mod trouble;
 pub mod write;

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::core::{Core, Failure};
+use super::core::Core;
 use super::plan::find_kpi;
 use super::protocol::{Ask, By, KpiAnswer, KpiRef, PropertyKey, PropertyValue, Query, Side, Summaries};
+use super::trouble::Failure;
 use super::{analysis, cells::day_and_slot};
 use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,

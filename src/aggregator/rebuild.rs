@@ -13,11 +13,12 @@ use futures_util::future::{Either, select};
 use worker::Delay;
 
 use super::cells::{BEYOND, Rebuild, Watermark, day_and_slot};
-use super::core::{Core, Phase, Position, Trouble};
+use super::core::{Core, Phase, Position};
 use super::protocol::{Address, RebuildReport};
 use super::recovery::{
     self, count_instance_runs, count_score_runs, put_counted_instances, put_counted_scores,
 };
+use super::trouble::Trouble;
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, slot_of, slot_start_ms};
 use crate::domain::kpi::Kpi;
 use crate::domain::segments::{Registry, VALUES_PER_KEY_MAX};
@@ -80,7 +81,7 @@ pub async fn carry_out(
     }
     let Phase::Ready(kind) = core.phase() else { return Ok(None) };
     // One that began after a loss goes on; one that an admin began begins again.
-    if begin && core.store.rebuild()?.is_none_or(|rebuild| rebuild.keeps_old) {
+    if begin && core.store.rebuild().is_none_or(|rebuild| rebuild.keeps_old) {
         if knows_all_properties(core, &kind).await? {
             core.store.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: true }))?;
         } else {
@@ -89,7 +90,7 @@ pub async fn carry_out(
         }
     }
     go_on(core, &kind).await?;
-    let left = core.store.rebuild()?;
+    let left = core.store.rebuild();
     let counted_from = left
         .filter(|rebuild| rebuild.from_slot < BEYOND)
         .map(|rebuild| format_timestamp(slot_start_ms(rebuild.from_slot)));
@@ -107,7 +108,7 @@ async fn knows_all_properties(core: &Core, kind: &TypeState) -> Result<bool, Tro
 
 /// Counts one portion, if a rebuild is under way. False when there is nothing left to do.
 pub async fn go_on(core: &Core, kind: &TypeState) -> Result<bool, Trouble> {
-    let Some(rebuild) = core.store.rebuild()? else { return Ok(false) };
+    let Some(rebuild) = core.store.rebuild() else { return Ok(false) };
     let Some(((from, to), how_many)) = portion(core, kind, rebuild.from_slot).await? else {
         core.store.set_rebuild(None)?;
         return Ok(false);

@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use super::cells::{Changes, Group, Place, StoreError, Watermark, day_and_slot};
-use super::core::{Core, Phase, Position, Trouble};
+use super::cells::{Group, Place, StoreError, Watermark, day_and_slot};
+use super::changes::Changes;
+use super::core::{Core, Phase, Position};
 use super::protocol::Address;
 use super::rebuild;
+use super::trouble::Trouble;
 use crate::domain::calendar::{slot_of, slot_start_ms};
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
@@ -91,6 +93,7 @@ async fn catch_up(core: &Core, kind: &TypeState) -> Result<Need, Trouble> {
     if core.unreadable.take() {
         return Ok(Need::Rebuild);
     }
+    core.store.load_rebuild()?;
     let mark = core.store.watermark()?;
     core.set_registry(core.store.registry()?);
     let need = need(mark, &kind.writer);

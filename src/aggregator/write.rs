@@ -10,11 +10,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::cells::{Changes, Group, Watermark};
-use super::core::{Core, Phase, Trouble, Waiting, Work, unavailable};
+use super::cells::{Group, Watermark};
+use super::changes::Changes;
+use super::core::{Core, Phase};
 use super::plan::{Batchable, Fate, Plan, Presence, presence, settle};
 use super::protocol::Address;
+use super::queue::{Waiting, Work};
 use super::recovery;
+use super::trouble::{Trouble, unavailable};
 use crate::domain::calendar::slot_of;
 use crate::domain::kpi::Kpi;
 use crate::domain::segments::{ALL, Registry};

@@ -327,7 +327,7 @@ pub fn new_id() -> String {
 
 /// A failure of D1, as the caller may know it, and as the log may.
 pub fn storage_failed(error: StorageError) -> Refusal {
-    crate::aggregator::core::unavailable().because(format!("{error:?}"))
+    crate::aggregator::trouble::unavailable().because(format!("{error:?}"))
 }
 
 impl Access {
