@@ -2,6 +2,7 @@
 //! types that bodies are read into and answers are made of. Compiled for tests only, so nothing of it is in the Worker: the
 //! document is `public/openapi.json`, and a test fails when that is not what comes out here. `make openapi` writes it anew.
 
+mod answers;
 mod links;
 mod operations;
 pub mod schemas;
@@ -25,8 +26,7 @@ use crate::aggregator::analysis::{Breakdown, EventAnswer, Regressions};
 use crate::aggregator::protocol::{InstanceAnswer, KpiAnswer, PropertyKey};
 use crate::domain::dashboard::{Dashboard, Headline};
 use crate::domain::names::{InstanceId, UseCaseName};
-use crate::domain::refusal::Code;
-use operations::{Gives, Operation, Takes, operation};
+use operations::{Operation, Takes, operation};
 
 /// Real requests and answers, by operation.
 const EXAMPLES: &str = include_str!("examples.json");
@@ -94,6 +94,15 @@ struct Described {
     more: Map<String, Value>,
 }
 
+/// One method of one line of the URL map, and what it does.
+struct Route<'a> {
+    operation: Operation,
+    method: &'a str,
+    pattern: &'a str,
+    access: Access,
+    action: Action,
+}
+
 /// The whole document.
 fn document() -> String {
     let document = Document {
@@ -115,7 +124,7 @@ fn document() -> String {
                 .map(|(name, schema)| (name.clone(), Described { schema, more: schemas::more_of(&name) }))
                 .collect(),
             parameters: shared_parameters(),
-            responses: refusals(),
+            responses: answers::refusals(),
             headers: headers(),
             security_schemes: security_schemes(),
         },
@@ -169,7 +178,9 @@ fn paths() -> BTreeMap<String, BTreeMap<String, Value>> {
             let id = operation_id(described.id, *method == "*", each, pattern);
             let example =
                 examples.get(&id).or_else(|| examples.get(described.id)).cloned().unwrap_or_default();
-            let mut entry = one_operation(&described, each, pattern, *access, *action, &example);
+            let route =
+                Route { operation: described, method: each, pattern, access: *access, action: *action };
+            let mut entry = one_operation(&route, &example);
             if let Some(links) = links::of(&id) {
                 entry["responses"]["200"]["links"] = links;
             }
@@ -201,15 +212,9 @@ fn operation_id(base: &str, any_method: bool, method: &str, pattern: &str) -> St
     format!("{base}{}{}", if by_id { "_by_id" } else { "" }, if by_post { "_by_post" } else { "" })
 }
 
-fn one_operation(
-    described: &Operation,
-    method: &str,
-    pattern: &str,
-    access: Access,
-    action: Action,
-    example: &Value,
-) -> Value {
-    let roles = roles(access);
+fn one_operation(route: &Route<'_>, example: &Value) -> Value {
+    let Route { operation: described, pattern, access, .. } = route;
+    let roles = roles(*access);
     let who = match access {
         Access::Anyone => "Needs no key.".to_owned(),
         Access::Root => "For `ROOT_API_KEY` only.".to_owned(),
@@ -223,13 +228,13 @@ fn one_operation(
         "summary": described.summary,
         "description": format!("{}{who}", described.more.map(|more| format!("{more}\n\n")).unwrap_or_default()),
         "x-roles": roles,
-        "responses": responses(described, method, pattern, access, action, example),
+        "responses": answers::responses(route, example),
     });
     let parameters = parameters(described, pattern);
     if !parameters.is_empty() {
         entry["parameters"] = parameters.into();
     }
-    if access == Access::Anyone {
+    if *access == Access::Anyone {
         entry["security"] = json!([]);
     }
     if let Some(body) = request_body(described.takes, &example["request"]) {
@@ -312,165 +317,9 @@ fn request_body(takes: Takes, example: &Value) -> Option<Value> {
     })
 }
 
-fn responses(
-    described: &Operation,
-    method: &str,
-    pattern: &str,
-    access: Access,
-    action: Action,
-    example: &Value,
-) -> Value {
-    let mut responses = Map::new();
-    let id = || json!({"x-request-id": {"$ref": "#/components/headers/x-request-id"}});
-    let mut success = |status: &str, description: &str, content: Value| {
-        let mut response = json!({"description": description, "headers": id()});
-        if !content.is_null() {
-            response["content"] = content;
-        }
-        responses.insert(status.to_owned(), response);
-    };
-    let as_json = |schema: Value| {
-        let mut content = json!({"schema": schema});
-        if !example["response"].is_null() {
-            content["example"] = example["response"].clone();
-        }
-        content
-    };
-    let text = || json!({"schema": {"type": "string"}});
-    match described.gives {
-        Gives::Json(schema) => {
-            success("200", "Done", json!({"application/json": as_json(reference(schema))}))
-        }
-        Gives::WithRequestId(schema) => {
-            success("200", "Done", json!({"application/json": as_json(with_request_id(schema))}));
-        }
-        Gives::OrCsv(schema) => {
-            success(
-                "200",
-                "Done",
-                json!({"application/json": as_json(reference(schema)), "text/csv": text()}),
-            );
-        }
-        Gives::Export(schema) => success(
-            "200",
-            "Done",
-            json!({"application/json": as_json(reference(schema)), "text/csv": text(), "application/x-ndjson": text()}),
-        ),
-        Gives::Document => {
-            success("200", "Done", json!({"application/json": {"schema": {"type": "object"}}}))
-        }
-        Gives::Page => success("200", "Done", json!({"text/html": text()})),
-        Gives::Nothing => success("204", "Done", Value::Null),
-        Gives::Refusal => {}
-    }
-    if matches!(described.gives, Gives::OrCsv(_) | Gives::Export(_)) {
-        responses["200"]["headers"]["content-disposition"] =
-            json!({"$ref": "#/components/headers/content-disposition"});
-    }
-    for (status, codes) in codes(described, method, pattern, access, action) {
-        responses.insert(
-            status.to_string(),
-            json!({"$ref": format!("#/components/responses/{}", refusal_name(&codes))}),
-        );
-    }
-    responses.into()
-}
-
-/// What an operation may be refused for, by status.
-fn codes(
-    described: &Operation,
-    method: &str,
-    pattern: &str,
-    access: Access,
-    action: Action,
-) -> BTreeMap<u16, Vec<Code>> {
-    let mut codes: Vec<Code> = described.codes.to_vec();
-    if access != Access::Anyone {
-        codes.extend([Code::InvalidRequest, Code::InvalidApiKey, Code::RateLimited, Code::UnexpectedError]);
-        codes.extend([Code::Overloaded, Code::Unavailable]);
-        if access != Access::ReadData {
-            codes.push(Code::Forbidden);
-        }
-        if method != "GET" {
-            codes.push(Code::PayloadTooLarge);
-        }
-    } else if action != Action::Health {
-        codes.push(Code::NotFound);
-    }
-    if !matches!(described.takes, Takes::Nothing) {
-        codes.push(Code::UnsupportedMediaType);
-    }
-    if !matches!(described.gives, Gives::Refusal) {
-        for (parameter, refused) in [
-            ("{use_case_name}", &[Code::InvalidUseCaseName, Code::UseCaseNotFound][..]),
-            (
-                "{use_case_id}",
-                &[Code::InvalidUseCaseId, Code::UseCaseInstanceNotFound, Code::UseCaseNotFound][..],
-            ),
-            ("{kpi}", &[Code::KpiNotFound][..]),
-        ] {
-            if pattern.contains(parameter) {
-                codes.extend(refused);
-            }
-        }
-    }
-    codes.sort_by_key(|code| *code as u8);
-    let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
-    for code in codes {
-        let of_status = by_status.entry(answer::status_of(code)).or_default();
-        if !of_status.contains(&code) {
-            of_status.push(code);
-        }
-    }
-    by_status
-}
-
-/// The refusals of all operations, by their codes.
-fn refusals() -> BTreeMap<String, Value> {
-    let all = ROUTES.iter().flat_map(|(method, pattern, access, action)| {
-        codes(&operation(*action), method, pattern, *access, *action)
-    });
-    all.map(|(status, codes)| (refusal_name(&codes), refusal(status, &codes))).collect()
-}
-
-fn refusal_name(codes: &[Code]) -> String {
-    let spelled = codes.iter().map(|code| json!(code).as_str().unwrap_or_default().to_owned());
-    spelled.collect::<Vec<_>>().join(".")
-}
-
-fn refusal(status: u16, codes: &[Code]) -> Value {
-    let spelled: Vec<Value> = codes.iter().map(|code| json!(code)).collect();
-    let named =
-        spelled.iter().map(|code| format!("`{}`", code.as_str().unwrap_or_default())).collect::<Vec<_>>();
-    let mut headers = json!({"x-request-id": {"$ref": "#/components/headers/x-request-id"}});
-    match status {
-        400..=428 | 501 => headers["x-should-retry"] = json!({"$ref": "#/components/headers/x-should-retry"}),
-        429 | 503 => headers["retry-after"] = json!({"$ref": "#/components/headers/retry-after"}),
-        _ => {}
-    }
-    json!({
-        "description": named.join(", "),
-        "headers": headers,
-        "content": {"application/json": {"schema": {"allOf": [
-            reference("Error"),
-            {"properties": {
-                "statusCode": {"const": status},
-                "xproxy_error": {"properties": {"code": {"enum": spelled}}},
-            }},
-        ]}}},
-    })
-}
-
 /// A reference to a schema.
 pub fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
-}
-
-fn with_request_id(schema: &str) -> Value {
-    json!({"allOf": [
-        reference(schema),
-        {"type": "object", "required": ["request_id"], "properties": {"request_id": {"type": "string"}}},
-    ]})
 }
 
 fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
