@@ -1,0 +1,71 @@
+// The three Workers in one workerd, each behind a port of its own: no development proxy in between.
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { Miniflare, convertV4MiniflareOptions } from "miniflare";
+
+export const KEY = "root-key-of-the-benchmark";
+
+const DATE = "2026-11-01";
+// As in wrangler.toml: what the limiters cost is part of what is measured.
+const limiter = (namespace_id, limit) => ({ namespace_id, simple: { limit, period: 10 } });
+
+const script = (root, name) => ({ type: "ESModule", path: join(root, name), contents: readFileSync(join(root, name), "utf8") });
+
+function worker(name, modules, modulesRoot, bindings) {
+  return { name, modulesRoot, modules, compatibilityDate: DATE, unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }], ...bindings };
+}
+
+const object = (className) => ({ className, useSQLite: true });
+
+// `bundle`: the folder into which `wrangler deploy --dry-run` put the release build.
+export async function start(root, bundle) {
+  const workers = join(root, "bench/workers");
+  const wasm = readdirSync(bundle).find((name) => name.endsWith(".wasm"));
+  const ours = [script(bundle, "index.js"), { type: "CompiledWasm", path: join(bundle, wasm), contents: readFileSync(join(bundle, wasm)) }];
+  const miniflare = new Miniflare(convertV4MiniflareOptions({
+    inspectorPort: Number(process.env.INSPECTOR_PORT ?? 0),
+    // Lines of the log are written, as in production, but nobody reads them.
+    handleStructuredLogs: () => {},
+    workers: [
+      worker("limit", [script(workers, "limit.js")], workers, { durableObjects: { LIMIT: object("Limit") } }),
+      worker("plain", [script(workers, "plain.js")], workers, { d1Databases: { DB: "plain" }, durableObjects: { TOTALS: object("Totals") } }),
+      worker("ours", ours, bundle, {
+        d1Databases: { DB: "ours" },
+        durableObjects: { AGGREGATOR: object("Aggregator") },
+        bindings: { ROOT_API_KEY: KEY },
+        ratelimits: { RATE_LIMIT_READ: limiter("1", 10_000), RATE_LIMIT_ADMIN: limiter("4", 50_000) },
+      }),
+    ],
+  }));
+  await miniflare.ready;
+  const urls = {};
+  for (const name of ["limit", "plain", "ours"]) {
+    urls[name] = String(await miniflare.unsafeGetDirectURL(name)).replace(/\/$/, "");
+  }
+  await migrate(await miniflare.getD1Database("DB", "ours"), join(root, "migrations"));
+  return { miniflare, urls, pid: child() };
+}
+
+// Statements end with a semicolon at the end of a line; no migration has one anywhere else.
+async function migrate(database, folder) {
+  for (const name of readdirSync(folder).sort()) {
+    const text = readFileSync(join(folder, name), "utf8").replace(/--.*$/gm, "");
+    const statements = text.split(/;\s*$/m).map((statement) => statement.trim()).filter(Boolean);
+    await database.batch(statements.map((statement) => database.prepare(statement)));
+  }
+}
+
+// workerd is this process's only child.
+function child() {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(/\s+/).map(Number);
+  const workerd = children.filter((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("workerd"));
+  if (workerd.length !== 1) throw new Error(`expected one workerd, found ${workerd.length}`);
+  return workerd[0];
+}
+
+// Seconds of processor time, and resident megabytes.
+export function usage(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1].split(" ");
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return { cpuSeconds: (Number(fields[11]) + Number(fields[12])) / 100, residentMb: Number(/VmRSS:\s+(\d+)/.exec(status)[1]) / 1024 };
+}
