@@ -51,6 +51,12 @@ fn in_object(app: &App, object: &str, sql: &str) -> Vec<Vec<Value>> {
     serde_json::from_value(app.get(&path).ok()).unwrap()
 }
 
+/// Changes rows in an object's own storage; there must be some.
+fn change_in_object(app: &App, object: &str, sql: &str) {
+    let changed = in_object(app, object, &format!("{sql} RETURNING 1"));
+    assert!(!changed.is_empty(), "{sql} has changed nothing");
+}
+
 /// The object's storage is lost, and the object starts anew.
 fn lose(app: &App, object: &str) {
     assert_eq!(app.get(&format!("/__object?name={object}&lose=1")).ok(), json!("gone"));
