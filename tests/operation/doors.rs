@@ -6,10 +6,6 @@ use serde_json::{Value, json};
 
 use crate::support::{App, Reply, unique};
 
-fn with_role(app: &App, role: &str) -> App {
-    app.with_key(app.post("/api/v1/keys", &json!({"role": role})).ok()["api_key"].as_str().unwrap())
-}
-
 fn is_limited(reply: &Reply) -> bool {
     if reply.status == 429 {
         reply.refused(429, "rate_limited", "");
@@ -20,7 +16,7 @@ fn is_limited(reply: &Reply) -> bool {
 
 pub fn each_key_is_limited_by_its_role(app: &App) {
     app.define("T", "K", "boolean", 0.5);
-    let (reader, other) = (with_role(app, "read"), with_role(app, "read"));
+    let (reader, other) = (app.with_role("read"), app.with_role("read"));
     // A minute's worth is 5, whatever the minute; two periods may meet in this test.
     let answers: Vec<bool> =
         (0..15).map(|_| is_limited(&reader.get("/api/v1/use_cases/definitions"))).collect();
@@ -28,7 +24,7 @@ pub fn each_key_is_limited_by_its_role(app: &App) {
     assert!((5..=10).contains(&taken), "{answers:?}");
     assert!(!is_limited(&other.get("/api/v1/use_cases/definitions")), "each key counts for itself");
     // Of 20, a request with 1,000 scores takes 10. What is refused writes nothing.
-    let ingest = with_role(app, "ingest");
+    let ingest = app.with_role("ingest");
     let bulk = |request: u32| {
         let scores: Vec<Value> = (0..1000)
             .map(|n| json!({"use_case_id": format!("r{request}-{n}"), "kpi_name": "K", "score": true}))
@@ -45,7 +41,7 @@ pub fn each_key_is_limited_by_its_role(app: &App) {
     assert!([2000, 3000, 4000].contains(&stored), "{stored}");
     assert_eq!(app.dashboard("T")["kpis"][0]["count"], json!(stored));
     // An import counts as it goes on, and says how far it came.
-    let importer = with_role(app, "ingest");
+    let importer = app.with_role("ingest");
     let rows: String = (0..5000).map(|n| format!("import-{n},K,1\n")).collect();
     let table = format!("use_case_id,kpi_name,score\n{rows}");
     let path = "/api/v1/use_cases/definitions/T/scores";

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{App, check_against_recount};
-use crate::{DAILY, OFTEN, change_in_object, fill, lose, object_of, restart, run_cron};
+use crate::support::{App, DAILY, OFTEN, check_against_recount};
+use crate::{change_in_object, fill, lose, object_of, restart};
 
 const RECONCILE: &str = "/api/v1/admin/reconcile?use_case_name=";
 const REBUILD: &str = "/api/v1/admin/rebuild?use_case_name=";
@@ -43,13 +43,13 @@ pub fn a_wrong_count_is_found_by_the_next_cron(app: &App) {
     // Written to since the last check: the check of every 15 minutes looks there.
     corrupt(app, &object);
     assert_ne!(count(app, "Cron"), right, "the corruption has no effect");
-    run_cron(app, OFTEN);
+    app.run_cron(OFTEN);
     check_against_recount(app, "Cron");
     // Not written to since: the check of once a day looks everywhere.
     corrupt(app, &object);
-    run_cron(app, OFTEN);
+    app.run_cron(OFTEN);
     assert_ne!(count(app, "Cron"), right);
-    run_cron(app, DAILY);
+    app.run_cron(DAILY);
     check_against_recount(app, "Cron");
     assert_eq!(app.post(&format!("{RECONCILE}Cron"), &json!({})).ok()["repaired"], 0);
 }
@@ -78,7 +78,7 @@ pub fn cells_that_can_not_be_read_are_counted_again(app: &App) {
         app.score("Garbage", "next", "K", &json!({"score": 1})).ok();
         check_against_recount(app, "Garbage");
         change_in_object(app, &object, sql);
-        run_cron(app, DAILY);
+        app.run_cron(DAILY);
         assert_eq!(app.post(&format!("{RECONCILE}Garbage"), &json!({})).ok()["repaired"], 0);
         check_against_recount(app, "Garbage");
     }

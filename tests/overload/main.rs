@@ -22,7 +22,7 @@ use std::time::Duration;
 use load::{Client, Sent, TYPES};
 use running::Running;
 use serde_json::{Value, json};
-use support::{App, check_against_recount, unique};
+use support::{App, check_against_recount};
 
 /// Of the closed loop that measures what can be served.
 const CONNECTIONS: u32 = 32;
@@ -61,10 +61,8 @@ fn unanswered_max() -> usize {
 #[test]
 fn more_load_than_can_be_served_is_refused_in_order() {
     let seconds = std::env::var("OVERLOAD_SECONDS").map_or(3.0, |text| text.parse().unwrap());
-    let state_dir = std::env::temp_dir().join(unique("edge-kpi-overload"));
-    std::fs::create_dir_all(&state_dir).unwrap();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/overload/wrangler.toml");
-    let running = Running::start(&state_dir, Some(config));
+    let running = Running::temporary("overload", Some(config));
     let app = running.service.application();
     for use_case in 0..TYPES {
         app.define(&format!("T{use_case}"), "N", "number", 10.0);
@@ -81,8 +79,7 @@ fn more_load_than_can_be_served_is_refused_in_order() {
     let run = runtime.block_on(overload(&client, pid, Duration::from_secs_f64(seconds)));
     println!("{}", report::report("overload", &run.rows()));
     run.check(&app);
-    running.kill();
-    std::fs::remove_dir_all(&state_dir).unwrap();
+    running.remove();
 }
 
 /// What was measured.
