@@ -7,6 +7,9 @@ cd "$ROOT"
 for name in soak overload; do
   table="target/reports/$name.md"
   [ -s "$table" ] || fail "$table is missing: run \`make soak\` and \`make test-overload\` first"
+  for marker in "<!-- $name, by scripts/record.sh -->" "<!-- end of $name -->"; do
+    [ "$(grep -cxF -- "$marker" docs/RELIABILITY.md)" = 1 ] || fail "docs/RELIABILITY.md must have the line '$marker' once"
+  done
   awk -v name="$name" -v table="$table" '
     $0 == "<!-- end of " name " -->" { inside = 0 }
     !inside { print }

@@ -3,12 +3,7 @@
 use serde_json::json;
 
 use crate::app;
-use crate::support::{App, Service, unique};
-
-fn with_role(app: &App, role: &str) -> App {
-    let made = app.post("/api/v1/keys", &json!({"role": role, "name": role})).ok();
-    app.with_key(made["api_key"].as_str().unwrap())
-}
+use crate::support::{Service, unique};
 
 #[test]
 fn a_key_is_shown_once_listed_and_revoked() {
@@ -58,7 +53,7 @@ fn roles_may_do_what_the_contract_says() {
         ("editor", true, true, true, false),
         ("admin", true, true, true, true),
     ] {
-        let key = with_role(&app, role);
+        let key = app.with_role(role);
         let check = |what: &str, status: u16, allowed: bool| {
             assert_eq!(status == 403, !allowed, "{role}: {what} gave {status}");
         };
@@ -77,7 +72,7 @@ fn roles_may_do_what_the_contract_says() {
         check("reconciles", key.post("/api/v1/admin/reconcile", &json!({})).status, administers);
         check("makes applications", key.post("/api/v1/applications", &json!({})).status, false);
     }
-    with_role(&app, "read").score("T", "i", "K", &json!({"score": 1})).refused(403, "forbidden", "read");
+    app.with_role("read").score("T", "i", "K", &json!({"score": 1})).refused(403, "forbidden", "read");
 }
 
 #[test]
@@ -98,8 +93,7 @@ fn applications_never_see_each_other() {
 
 #[test]
 fn only_the_root_key_makes_applications() {
-    let service = Service::from_environment();
-    let root = App { id: "default".into(), key: service.root_key.clone(), service: service.clone() };
+    let root = Service::from_environment().root();
     let id = unique("app");
     root.post("/api/v1/applications", &json!({"application_id": id})).ok();
     root.post("/api/v1/applications", &json!({"application_id": id})).refused(

@@ -235,9 +235,7 @@ fn tables_that_can_not_be_taken_are_refused_as_a_whole() {
     let answer = import(&app, "text/csv", table(largest)).ok();
     assert_eq!(answer["rejected"], 0);
     assert_eq!(stored(&app, "K"), BTreeMap::from([("i".into(), 4.0)]));
-    let reader = app.post("/api/v1/keys", &json!({"role": "read", "name": "r"})).ok();
-    let reader = app.with_key(reader["api_key"].as_str().unwrap());
-    import(&reader, "text/csv", "x").refused(403, "forbidden", "read");
+    import(&app.with_role("read"), "text/csv", "x").refused(403, "forbidden", "read");
     let version = [("content-type", "text/csv"), ("xProxy-UseCase-Version", "one")];
     let table = "use_case_id,kpi_name,score\ni,K,4\nnew,K,4\n";
     let done = app.send("POST", SCORES, Some(table.into()), &version).ok();

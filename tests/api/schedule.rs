@@ -5,15 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::support::{App, Service, check_against_recount, close};
-
-fn run_cron(app: &App, cron: &str) {
-    let reply = app.get(&format!("/__scheduled?cron={cron}"));
-    assert_eq!((reply.status, reply.text.as_str()), (200, "Ran scheduled event"));
-}
-
-const OFTEN: &str = "*/15+*+*+*+*";
-const DAILY: &str = "17+3+*+*+*";
+use crate::support::{DAILY, OFTEN, Service, check_against_recount, close};
 
 #[test]
 fn crons_may_run_twice_and_while_writes_go_on() {
@@ -31,11 +23,11 @@ fn crons_may_run_twice_and_while_writes_go_on() {
             });
         }
         for cron in [OFTEN, OFTEN, DAILY, DAILY] {
-            run_cron(&app, cron);
+            app.run_cron(cron);
         }
     });
     check_against_recount(&app, "T");
-    run_cron(&app, OFTEN);
+    app.run_cron(OFTEN);
     check_against_recount(&app, "T");
     assert_eq!(app.post("/api/v1/admin/reconcile", &json!({})).ok()["repaired"], 0);
 }
@@ -58,7 +50,7 @@ fn what_was_deleted_is_purged() {
     }
     app.delete("/api/v1/use_cases/definitions/T/kpis/Gone").ok();
     app.delete("/api/v1/use_cases/definitions/Deleted").ok();
-    run_cron(&app, OFTEN);
+    app.run_cron(OFTEN);
     let database = app.service.database();
     let count = |sql: &str| -> i64 {
         let sql = sql.replace("{types}", "SELECT type_no FROM use_case_types JOIN applications USING (application_no) WHERE application_id = ?1");
@@ -79,7 +71,7 @@ fn what_was_deleted_is_purged() {
 #[test]
 fn the_demo_s_figures_equal_the_recount_also_when_it_runs_again() {
     let service = Service::from_environment();
-    let root = App { id: "default".into(), key: service.root_key.clone(), service: service.clone() };
+    let root = service.root();
     let file = service.state_dir.join("demo.json");
     for _ in 0..2 {
         let output = Command::new("node")

@@ -36,13 +36,12 @@ type Ledger = Arc<Mutex<HashMap<(String, String), Expected>>>;
 
 #[test]
 fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
-    let state_dir = std::env::temp_dir().join(support::unique("edge-kpi-lost"));
-    std::fs::create_dir_all(&state_dir).unwrap();
+    let running = Running::temporary("lost", None);
+    let state_dir = running.service.state_dir.clone();
     let objects = state_dir.join("v3/do");
     let databases = state_dir.join("v3/d1");
     let (old_objects, old_databases) = (state_dir.join("old-do"), state_dir.join("old-d1"));
 
-    let running = Running::start(&state_dir, None);
     let app = running.service.application();
     app.define(USE_CASE, "Value", "number", 10.0);
     app.define(USE_CASE, "Mood", "likert5", 3.0);
@@ -79,8 +78,7 @@ fn an_object_without_its_storage_or_with_an_older_one_counts_again() {
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 120);
     fill(&with(&running), 50..70);
     assert_eq!(check_against_recount(&with(&running), USE_CASE), 140);
-    running.kill();
-    std::fs::remove_dir_all(&state_dir).unwrap();
+    running.remove();
 }
 
 /// Two scores for each instance.
@@ -105,14 +103,15 @@ fn copy(from: &Path, to: &Path) {
 
 #[test]
 fn no_acknowledged_write_is_lost_and_none_counts_twice_when_everything_is_killed() {
-    let state_dir = std::env::temp_dir().join(support::unique("edge-kpi-crash"));
-    std::fs::create_dir_all(&state_dir).unwrap();
     let ledger: Ledger = Ledger::default();
     let mut random = StdRng::seed_from_u64(20_261_124);
     let mut app: Option<App> = None;
     let mut acknowledged = 0;
     for round in 0..=KILLS {
-        let running = Running::start(&state_dir, None);
+        let running = match &app {
+            Some(known) => Running::start(&known.service.state_dir, None),
+            None => Running::temporary("crash", None),
+        };
         let current = match &app {
             Some(known) => App { service: running.service.clone(), ..known.clone() },
             None => {
@@ -130,12 +129,11 @@ fn no_acknowledged_write_is_lost_and_none_counts_twice_when_everything_is_killed
             "round {round}: {acknowledged} writes acknowledged so far, {scores} scores, all as they should be"
         );
         if round == KILLS {
-            running.kill();
+            running.remove();
             break;
         }
         acknowledged += load_until_killed(running, &current, &ledger, round, random.random_range(50..250));
     }
-    std::fs::remove_dir_all(&state_dir).unwrap();
 }
 
 /// Writes from several threads; kills the service, at some instant, once so many writes were acknowledged. Answers how many were.

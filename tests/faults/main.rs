@@ -19,16 +19,13 @@ use serde_json::{Value, json};
 use support::{App, check_against_recount, kpi, unique};
 
 fn with_faulty_service(test: impl FnOnce(&App)) {
-    let state_dir = std::env::temp_dir().join(unique("edge-kpi-faults"));
-    std::fs::create_dir_all(&state_dir).unwrap();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/faults/wrangler.toml");
-    let running = Running::start(&state_dir, Some(config));
+    let running = Running::temporary("faults", Some(config));
     let app = running.service.application();
     app.define("T", "N", "number", 10.0);
     app.define("T", "Mood", "likert5", 3.0);
     test(&app);
-    running.kill();
-    std::fs::remove_dir_all(&state_dir).unwrap();
+    running.remove();
 }
 
 /// From now on every `every`th call of the objects to D1 fails in this way. Answers how many faults were injected before.

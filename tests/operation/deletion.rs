@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{self, App};
-use crate::{OFTEN, in_object, object_of, root, run_cron};
+use crate::support::{self, App, OFTEN};
+use crate::{in_object, object_of};
 
 /// Rows of an application in every table that has some, by the tables' own keys.
 fn rows(app: &App, application_no: i64) -> Vec<(&'static str, i64)> {
@@ -92,20 +92,20 @@ pub fn an_instance(app: &App) {
 
 pub fn a_use_case_type(app: &App) {
     app.delete("/api/v1/use_cases/definitions/One").ok();
-    run_cron(app, OFTEN);
+    app.run_cron(OFTEN);
     let before = all_rows(app);
     let object = make(app, "Whole");
     assert!(!tables(app, &object).is_empty());
     app.delete("/api/v1/use_cases/definitions/Whole").ok();
     assert_eq!(tables(app, &object), Vec::<Vec<Value>>::new());
-    run_cron(app, OFTEN);
-    run_cron(app, OFTEN);
+    app.run_cron(OFTEN);
+    app.run_cron(OFTEN);
     assert_eq!(all_rows(app), before);
     assert_eq!(tables(app, &object), Vec::<Vec<Value>>::new());
 }
 
 pub fn an_application(app: &App) {
-    let root = root(app);
+    let root = app.service.root();
     let other = app.service.application();
     make(&other, "Kept");
     let before = all_rows(app);
@@ -128,7 +128,7 @@ pub fn an_application(app: &App) {
     assert!((0..50).any(|_| database.execute(back, []).is_ok_and(|rows| rows == 1)));
     drop(database);
     for _ in 0..3 {
-        run_cron(app, OFTEN);
+        app.run_cron(OFTEN);
     }
     assert!(rows(app, number).iter().all(|(_, rows)| *rows == 0), "{:?}", rows(app, number));
     assert_eq!(all_rows(app), before);

@@ -13,29 +13,14 @@ mod support;
 
 use running::Running;
 use serde_json::{Value, json};
-use support::{App, unique};
-
-const OFTEN: &str = "*/15+*+*+*+*";
-const DAILY: &str = "17+3+*+*+*";
+use support::App;
 
 /// Runs a test against a service of its own.
 fn with_service(test: impl FnOnce(&App)) {
-    let state_dir = std::env::temp_dir().join(unique("edge-kpi-operation"));
-    std::fs::create_dir_all(&state_dir).unwrap();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/operation/wrangler.toml");
-    let running = Running::start(&state_dir, Some(config));
+    let running = Running::temporary("operation", Some(config));
     test(&running.service.application());
-    running.kill();
-    std::fs::remove_dir_all(&state_dir).unwrap();
-}
-
-fn root(app: &App) -> App {
-    App { id: "default".into(), key: app.service.root_key.clone(), service: app.service.clone() }
-}
-
-fn run_cron(app: &App, cron: &str) {
-    let reply = app.get(&format!("/__scheduled?cron={cron}"));
-    assert_eq!((reply.status, reply.text.as_str()), (200, "Ran scheduled event"));
+    running.remove();
 }
 
 /// The internal name of a type's object.
@@ -49,6 +34,12 @@ fn object_of(app: &App, use_case: &str) -> String {
 fn in_object(app: &App, object: &str, sql: &str) -> Vec<Vec<Value>> {
     let path = format!("/__object?name={object}&sql={}", support::encode(sql));
     serde_json::from_value(app.get(&path).ok()).unwrap()
+}
+
+/// Changes rows in an object's own storage; there must be some.
+fn change_in_object(app: &App, object: &str, sql: &str) {
+    let changed = in_object(app, object, &format!("{sql} RETURNING 1"));
+    assert!(!changed.is_empty(), "{sql} has changed nothing");
 }
 
 /// The object's storage is lost, and the object starts anew.

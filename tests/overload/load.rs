@@ -32,7 +32,6 @@ pub enum Kind {
 #[derive(Clone, Debug)]
 pub struct Sent {
     pub kind: Kind,
-    pub use_case: u64,
     pub n: u64,
     pub began: Duration,
     pub ended: Duration,
@@ -119,7 +118,7 @@ impl Client {
             }
             Err(error) => (None, false, format!("{error:?}")),
         };
-        Sent { kind, use_case, n, began, ended: self.started.elapsed(), status, retry_after, text }
+        Sent { kind, n, began, ended: self.started.elapsed(), status, retry_after, text }
     }
 
     pub fn elapsed(&self) -> Duration {

@@ -22,7 +22,7 @@ use std::time::Duration;
 use load::{Client, Sent, TYPES};
 use running::Running;
 use serde_json::{Value, json};
-use support::{App, check_against_recount, unique};
+use support::{App, check_against_recount};
 
 /// Of the closed loop that measures what can be served.
 const CONNECTIONS: u32 = 32;
@@ -36,6 +36,9 @@ const OTHER_FILES: usize = 300;
 
 /// Offered, of what can be served.
 const TIMES: f64 = 5.0;
+
+/// Sent at least, of what can be served: what is not sent because too many are unanswered is no load.
+const TIMES_SENT_MIN: f64 = 2.0;
 
 const KEYS: usize = 4;
 
@@ -58,10 +61,8 @@ fn unanswered_max() -> usize {
 #[test]
 fn more_load_than_can_be_served_is_refused_in_order() {
     let seconds = std::env::var("OVERLOAD_SECONDS").map_or(3.0, |text| text.parse().unwrap());
-    let state_dir = std::env::temp_dir().join(unique("edge-kpi-overload"));
-    std::fs::create_dir_all(&state_dir).unwrap();
     let config = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/overload/wrangler.toml");
-    let running = Running::start(&state_dir, Some(config));
+    let running = Running::temporary("overload", Some(config));
     let app = running.service.application();
     for use_case in 0..TYPES {
         app.define(&format!("T{use_case}"), "N", "number", 10.0);
@@ -78,8 +79,7 @@ fn more_load_than_can_be_served_is_refused_in_order() {
     let run = runtime.block_on(overload(&client, pid, Duration::from_secs_f64(seconds)));
     println!("{}", report::report("overload", &run.rows()));
     run.check(&app);
-    running.kill();
-    std::fs::remove_dir_all(&state_dir).unwrap();
+    running.remove();
 }
 
 /// What was measured.
@@ -99,7 +99,7 @@ struct Run {
     load_ended: Duration,
     /// MB: before, and from the start of the load on.
     resident_before: u64,
-    resident: Vec<(Duration, u64)>,
+    resident: Vec<u64>,
     resident_after: Option<u64>,
     /// Processors that workerd kept busy before and during the load.
     processors: (f64, f64),
@@ -180,6 +180,15 @@ fn recovered(after: &[f64]) -> f64 {
 }
 
 impl Run {
+    fn sent(&self) -> u64 {
+        self.offered - self.not_sent
+    }
+
+    /// How many times what was served before.
+    fn times_sent(&self) -> f64 {
+        self.sent() as f64 / self.length.as_secs_f64() / median(&self.before)
+    }
+
     fn recovered(&self) -> f64 {
         self.later.iter().map(|rates| median(rates)).fold(recovered(&self.after), f64::max)
     }
@@ -205,9 +214,8 @@ impl Run {
             by_status.iter().map(|(status, sent)| format!("{status}: {}", latencies(sent))).collect();
         let idle: Vec<&Sent> = self.rest.iter().filter(|sent| sent.succeeded()).collect();
         let served = self.load.iter().filter(|sent| sent.succeeded()).count() as f64;
-        let peak = self.resident.iter().map(|(_, mb)| *mb).max().unwrap_or_default();
+        let peak = self.resident.iter().copied().max().unwrap_or_default();
         let first_back = self.after.iter().position(|count| *count >= 0.9 * median(&self.before));
-        let sent = self.offered - self.not_sent;
         let rate_of = |count: u64| json!(format!("{count} ({:.0}/s)", count as f64 / seconds));
         let leftovers = self.load.iter().map(|sent| sent.ended.saturating_sub(self.load_ended)).max();
         vec![
@@ -219,9 +227,9 @@ impl Run {
                 "sent",
                 json!(format!(
                     "{} ({:.0}/s, {:.1} times what was served before)",
-                    sent,
-                    sent as f64 / seconds,
-                    sent as f64 / seconds / median(&self.before)
+                    self.sent(),
+                    self.sent() as f64 / seconds,
+                    self.times_sent()
                 )),
             ),
             ("not sent, because too many were unanswered", json!(self.not_sent)),
@@ -257,13 +265,17 @@ impl Run {
             assert!(sent.succeeded() || matches!(sent.status, Some(429 | 503)), "{sent:?}");
             assert!(sent.succeeded() || sent.retry_after, "without Retry-After: {sent:?}");
         }
-        assert_eq!(self.load.len() as u64, self.offered - self.not_sent, "every request was answered");
+        assert_eq!(self.load.len() as u64, self.sent(), "every request was answered");
+        let served = self.load.iter().filter(|sent| sent.succeeded()).count();
+        assert!(served > 0, "none of {} was served", self.load.len());
+        assert!(served < self.load.len(), "all {served} were served: that was no overload");
         assert!(self.resident_after.is_some(), "workerd is gone");
-        let peak = self.resident.iter().map(|(_, mb)| *mb).max().unwrap();
+        let peak = self.resident.iter().copied().max().unwrap();
         assert!(peak < RESIDENT_MB_MAX, "{peak} MB");
         if self.length >= LONG {
+            assert!(self.times_sent() >= TIMES_SENT_MIN, "only {} times was sent", self.times_sent());
             let (first, second) = self.resident.split_at(self.resident.len() / 2);
-            let most = |part: &[(Duration, u64)]| part.iter().map(|(_, mb)| *mb).max().unwrap();
+            let most = |part: &[u64]| part.iter().copied().max().unwrap();
             assert!(
                 most(second) < most(first) * 5 / 4 + 100,
                 "memory grows on: {} MB, then {} MB",

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The address at which the Worker's own process answers. `wrangler dev` puts a proxy before it, which would be the first to
 /// give way.
@@ -63,7 +63,7 @@ pub fn processor_seconds(pid: u32) -> Option<f64> {
 /// Looks at a process's memory four times a second until it is asked for what it saw.
 pub struct Watch {
     stop: Arc<AtomicBool>,
-    thread: std::thread::JoinHandle<Vec<(Duration, u64)>>,
+    thread: std::thread::JoinHandle<Vec<u64>>,
 }
 
 impl Watch {
@@ -71,10 +71,9 @@ impl Watch {
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         let thread = std::thread::spawn(move || {
-            let began = Instant::now();
             let mut seen = Vec::new();
             while !stopped.load(Ordering::Relaxed) {
-                seen.extend(resident_mb(pid).map(|mb| (began.elapsed(), mb)));
+                seen.extend(resident_mb(pid));
                 std::thread::sleep(Duration::from_millis(250));
             }
             seen
@@ -82,8 +81,8 @@ impl Watch {
         Self { stop, thread }
     }
 
-    /// Time since the start of the watch, and MB.
-    pub fn seen(self) -> Vec<(Duration, u64)> {
+    /// MB, one after the other.
+    pub fn seen(self) -> Vec<u64> {
         self.stop.store(true, Ordering::Relaxed);
         self.thread.join().unwrap()
     }

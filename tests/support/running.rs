@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::Service;
+use crate::support::{Service, unique};
 
 const ROOT_KEY: &str = "root-key-of-a-test";
 
@@ -38,6 +38,13 @@ impl Running {
         Self { script, service }
     }
 
+    /// The same with an empty folder, named after the test, for the state.
+    pub fn temporary(name: &str, config: Option<&str>) -> Self {
+        let state_dir = std::env::temp_dir().join(unique(&format!("edge-kpi-{name}")));
+        std::fs::create_dir_all(&state_dir).unwrap();
+        Self::start(&state_dir, config)
+    }
+
     /// The processes of this service that run a program of this name.
     pub fn processes(&self, name: &str) -> Vec<u32> {
         let is_named = |pid: &u32| {
@@ -49,6 +56,13 @@ impl Running {
     /// Kills workerd, wrangler and the script at once, without a warning.
     pub fn kill(self) {
         drop(self);
+    }
+
+    /// The same, and its state goes. (That of a test that fails stays, for whoever wants to know.)
+    pub fn remove(self) {
+        let state_dir = self.service.state_dir.clone();
+        drop(self);
+        std::fs::remove_dir_all(state_dir).unwrap();
     }
 }
 

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::app;
 use crate::rows::Rows;
-use crate::support::{App, Reply, Service};
+use crate::support::{App, Reply};
 use expected::{KINDS, Kind, may, success};
 use objects::{Objects, request};
 
@@ -34,20 +34,18 @@ struct Callers {
 impl Callers {
     fn new() -> Self {
         let owner = app();
-        let role = |role: &str| key_of(&owner, &json!({"role": role}));
-        let root = Service::from_environment();
         let mut by_kind: BTreeMap<Kind, App> =
             [("read", Kind::Read), ("ingest", Kind::Ingest), ("editor", Kind::Editor)]
                 .into_iter()
                 .chain([("admin", Kind::Admin)])
-                .map(|(name, kind)| (kind, role(name).0))
+                .map(|(name, kind)| (kind, owner.with_role(name)))
                 .collect();
         by_kind.insert(Kind::NoKey, owner.with_key(""));
         by_kind.insert(Kind::UnknownKey, owner.with_key(&format!("ekpi_{}", "0123456789abcdef".repeat(4))));
         by_kind.insert(Kind::RevokedKey, revoked(&owner));
         by_kind.insert(Kind::ExpiredKey, expired(&owner));
         by_kind.insert(Kind::Stranger, app());
-        by_kind.insert(Kind::Root, App { id: "default".into(), key: root.root_key.clone(), service: root });
+        by_kind.insert(Kind::Root, owner.service.root());
         Self { owner, by_kind }
     }
 }
@@ -71,7 +69,8 @@ fn revoked(owner: &App) -> App {
 fn expired(owner: &App) -> App {
     let made = owner.post("/api/v1/keys", &json!({"role": "read"})).ok();
     let now_ms = parse_timestamp(made["created_timestamp"].as_str().unwrap()).unwrap();
-    let expires = format_timestamp(now_ms + 1500);
+    // Long enough for a busy machine to make the key and use it.
+    let expires = format_timestamp(now_ms + 5_000);
     let (client, _) = key_of(owner, &json!({"role": "admin", "expires_timestamp": expires}));
     client.get("/api/v1/keys").ok();
     let is_over = (0..100).any(|_| {

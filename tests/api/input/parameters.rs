@@ -1,7 +1,9 @@
 //! Query parameters that can't be.
 
+use std::collections::BTreeMap;
+
 use edge_kpi::api::routes::ROUTES;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Case, Fixture};
 use crate::doors::objects::request;
@@ -164,16 +166,16 @@ fn wrong(pattern: &str) -> Vec<Wrong> {
 #[test]
 fn every_parameter_refuses_what_it_can_not_be() {
     let fixture = Fixture::new();
-    let (mut sent, mut place) = (0, 0);
+    // How many of each list of values were sent: the next route goes on from there.
+    let mut turns: BTreeMap<(&str, Vec<String>), usize> = BTreeMap::new();
     for (method, pattern, ..) in
         ROUTES.iter().filter(|route| route.0 == "GET" && route.1 != "/api/v1/applications")
     {
         let path = request((method, pattern), &fixture.objects).path;
         let (path, fixed) = path.split_once('?').unwrap_or((&path, ""));
         for (name, values, code) in wrong(pattern) {
-            let start = place * SHARE;
-            place += 1;
-            for value in values.iter().cycle().skip(start).take(values.len().min(SHARE)) {
+            let sent = turns.entry((name, values.clone())).or_default();
+            for value in values.iter().cycle().skip(*sent).take(values.len().min(SHARE)) {
                 // The last value of a parameter counts, so this one does.
                 let asked = format!("{path}?{fixed}&{}={}", encode(name), encode(value));
                 let reply = fixture.send("GET", &asked, b"", &[]);
@@ -182,11 +184,13 @@ fn every_parameter_refuses_what_it_can_not_be() {
                 let named = if name.starts_with("property.") { "property." } else { name };
                 reply.refused(400, code, named);
                 assert!(reply.text.len() < 2000, "{asked}: {}", reply.text);
-                sent += 1;
+                *sent += 1;
             }
         }
     }
-    assert!(sent > 250, "only {sent} values");
+    for ((name, values), sent) in turns {
+        assert!(sent >= values.len(), "{sent} of {} values of {name}", values.len());
+    }
     fixture.is_unchanged("reading");
 }
 
@@ -195,39 +199,64 @@ fn a_cursor_that_was_changed_is_refused_or_a_place_in_the_list() {
     let fixture = Fixture::new();
     let (definition, ..) = fixture.paths();
     for path in [format!("{definition}/kpis"), format!("{definition}/scores")] {
-        let all = fixture.app.get(&path).ok()["items"].as_array().unwrap().len();
+        let all = items(fixture.app.get(&path).ok());
         let cursor = fixture.app.get(&format!("{path}?limit=1")).ok()["cursor"].as_str().unwrap().to_owned();
-        for at in (0..cursor.len()).step_by(2) {
+        let mut refused = 0;
+        for at in 0..cursor.len() {
             for other in ["A", "z", "-", ""] {
                 let changed = format!("{}{other}{}", &cursor[..at], &cursor[at + 1..]);
                 let reply = fixture.send("GET", &format!("{path}?cursor={changed}"), b"", &[]);
                 if reply.status == 200 {
-                    assert!(
-                        reply.body["items"].as_array().unwrap().len() <= all,
-                        "{changed}: {}",
-                        reply.text
-                    );
+                    assert!(all.ends_with(&items(reply.body)), "{changed}: {} of {all:?}", reply.text);
                 } else {
-                    reply.refused(400, "invalid_cursor", "cursor");
+                    reply.refused(400, "invalid_cursor", &format!("'{changed}'"));
+                    refused += 1;
                 }
             }
         }
+        // Hardly any of them begins with the list's name and ends with numbers.
+        assert!(refused > 2 * cursor.len(), "{refused} of {cursor}");
     }
+    let refuses = |path: &str, key: &str| {
+        let path = format!("{path}cursor={}", base64(key));
+        let (status, code, says) = (400, "invalid_cursor", "cursor");
+        fixture.refuses(&Case { method: "POST", path: &path, body: b"", headers: &[], status, code, says });
+    };
     // Numbers beyond all that there are, as nobody would be given them.
-    for (path, key) in [("/api/v1/admin/reconcile", "1areconcile:"), ("/api/v1/admin/rebuild", "1arebuild:")]
+    let name = &fixture.objects.use_case_name;
+    for place in
+        ["-1/9223372036854775807", "9223372036854775807/0", "-2/0", "x", "", "/", "1/", "-1/-1", "0/1/2"]
     {
-        for place in ["-1/9223372036854775807", "9223372036854775807/0", "x", "1/", "-1/-1", "0/1/2"] {
-            let asked = format!("{path}?cursor={}", base64(&format!("{key}{place}")));
-            let reply = fixture.send("POST", &asked, b"", &[]);
-            assert_eq!(reply.status, 400, "{asked}: {}", reply.text);
+        for named in ["", &format!("use_case_name={name}&")] {
+            refuses(&format!("/api/v1/admin/reconcile?{named}"), &format!("1areconcile:{place}"));
         }
     }
-    let numbers = ["1akpis:9223372036854775807", "1akpis:-9223372036854775808", "1dkpis:9223372036854775807"];
-    for (key, ascending) in numbers.iter().zip([true, true, false]) {
+    // A rebuild's place is the type's name; another one's is none of its own.
+    let lowered = name.to_lowercase();
+    for place in ["", "0", "-1/0", &lowered, &format!("{name} "), &format!("{name}/0"), &format!("{name}\0")]
+    {
+        refuses(&format!("/api/v1/admin/rebuild?use_case_name={name}&"), &format!("1arebuild:{place}"));
+    }
+    refuses(&format!("/api/v1/admin/rebuild?use_case_name={name}&"), &format!("1drebuild:{name}"));
+    refuses(&format!("/api/v1/admin/rebuild?use_case_name={name}&"), &format!("1areconcile:{name}"));
+    refuses("/api/v1/admin/reconcile?", "1arebuild:-1/0");
+    for (key, ascending, found) in [
+        ("1akpis:9223372036854775807", true, 0),
+        ("1akpis:-9223372036854775808", true, 3),
+        ("1dkpis:9223372036854775807", false, 3),
+    ] {
         let asked = format!("{definition}/kpis?cursor={}&sort_ascending={ascending}", base64(key));
-        fixture.app.get(&asked).ok();
+        assert_eq!(items(fixture.app.get(&asked).ok()).len(), found, "{key}");
     }
     fixture.is_unchanged("cursors");
+}
+
+/// Without what differs from answer to answer.
+fn items(mut list: Value) -> Vec<Value> {
+    for item in list["items"].as_array_mut().unwrap() {
+        item.as_object_mut().unwrap().remove("request_id");
+    }
+    list["items"].as_array().unwrap().clone()
 }
 
 fn base64(text: &str) -> String {
@@ -265,26 +294,61 @@ fn texts_that_are_no_names_find_nothing() {
         }
         let unknown = fixture.app.get(&format!("/api/v1/dashboard/{name}?kpi={value}"));
         unknown.refused(404, "kpi_not_found", "KPI");
-        for path in [
-            format!("{definition}/instances?property.model={value}"),
-            format!("{definition}/instances?property.{value}=m-1"),
-            format!("{definition}/scores?property.model={value}"),
-            format!("/api/v1/dashboard/{name}?property.model={value}"),
-            format!("/api/v1/dashboard/{name}/compare?by=property&key=model&baseline=m-1&candidate={value}"),
-            format!("/api/v1/dashboard/{name}/compare?by=use_case&candidate={value}"),
-            format!("/api/v1/dashboard/{name}/breakdown?by=property:{value}"),
+        let (is_value, is_key) =
+            (text.len() <= 512 && !text.contains('\0'), text.len() <= 64 && !text.contains(char::is_control));
+        for (path, is_understood) in [
+            (format!("{definition}/instances?property.model={value}"), is_value),
+            (format!("{definition}/instances?property.{value}=m-1"), is_key),
+            (format!("{definition}/scores?property.model={value}"), is_value),
+            (format!("/api/v1/dashboard/{name}?property.model={value}"), is_value),
+            (format!("/api/v1/dashboard/{name}/breakdown?by=property:{value}"), is_key),
         ] {
             let reply = fixture.app.get(&path);
-            match reply.status {
-                200 => assert!(!reply.text.contains("\"use_case_id\""), "{path}: {}", reply.text),
-                400 | 404 => assert!(reply.text.len() < 2000, "{path}"),
-                status => panic!("{path}: {status} {}", reply.text),
+            if is_understood {
+                finds_nothing(&path, &reply.ok());
+            } else {
+                reply.refused(400, "invalid_filter", "property");
+                assert!(reply.text.len() < 2000, "{path}");
             }
         }
+        let compare = format!("/api/v1/dashboard/{name}/compare");
+        let path = format!("{compare}?by=property&key=model&baseline=m-1&candidate={value}");
+        let found = fixture.app.get(&path).ok();
+        for of_kpi in found["comparisons"].as_array().unwrap() {
+            assert_eq!(of_kpi["candidate"]["count"], 0, "{path}: {found}");
+        }
+        assert_eq!(kpi_of(&found, "comparisons", "Mood")["baseline"]["count"], 1, "{path}: {found}");
+        fixture.app.get(&format!("{compare}?by=use_case&candidate={value}")).refused(
+            400,
+            "invalid_use_case_name",
+            "use case name",
+        );
         let reply = fixture.send("POST", &format!("/api/v1/admin/reconcile?use_case_name={value}"), b"", &[]);
         reply.refused(400, "invalid_use_case_name", "use case name");
     }
     fixture.is_unchanged("awkward texts");
+}
+
+/// In a list, a dashboard or a breakdown.
+fn finds_nothing(path: &str, shown: &Value) {
+    if path.contains("/breakdown") {
+        // Nobody has such a property: everything is in the group without one.
+        for of_kpi in shown["kpis"].as_array().unwrap() {
+            let groups = of_kpi["values"].as_array().unwrap();
+            assert!(groups.iter().all(|group| group["value"].is_null()), "{path}: {shown}");
+        }
+        assert_eq!(kpi_of(shown, "kpis", "Mood")["count"], 1, "{path}: {shown}");
+    } else if path.contains("/dashboard") {
+        assert_eq!(shown["use_cases"]["total"], 0, "{path}: {shown}");
+        let kpis = shown["kpis"].as_array().unwrap();
+        assert!(kpis.len() == 3 && kpis.iter().all(|kpi| kpi["count"] == 0), "{path}: {shown}");
+    } else {
+        assert_eq!(shown["items"], json!([]), "{path}");
+    }
+}
+
+fn kpi_of<'v>(shown: &'v Value, list: &str, name: &str) -> &'v Value {
+    shown[list].as_array().unwrap().iter().find(|kpi| kpi["kpi_name"] == name).unwrap()
 }
 
 #[test]
@@ -347,22 +411,27 @@ fn queries_of_every_shape_are_read() {
         });
     }
     // The extremes of what is understood.
-    for (query, status) in [
-        ("from=1970-01-01&to=9999-12-31&granularity=month", 422),
-        ("from=1970-01-01&to=2200-01-01&granularity=month", 200),
-        ("from=9999-12-30&to=9999-12-31T23:59:59Z&time_zone=Pacific/Apia", 200),
-        ("from=1970-01-01&to=1970-01-02&time_zone=Pacific/Kiritimati", 200),
-        ("from=2026-01-01T00:00:00%2B14:00&to=2026-01-02T00:00:00-12:00", 200),
-        (&many, 200),
+    let too_long = format!("/api/v1/dashboard/{name}?from=1970-01-01&to=9999-12-31&granularity=month");
+    fixture.app.get(&too_long).refused(422, "too_many_buckets", "buckets");
+    for (query, kpis, buckets) in [
+        ("from=1970-01-01&to=2200-01-01&granularity=month", 3, 230 * 12),
+        // Its days begin at 11:00, so the end of the last one is beyond all time.
+        ("from=9999-12-30&to=9999-12-31T23:59:59Z&time_zone=Pacific/Apia", 3, 3),
+        ("from=1970-01-01&to=1970-01-02&time_zone=Pacific/Kiritimati", 3, 1),
+        // 26 hours more than a day.
+        ("from=2026-01-01T00:00:00%2B14:00&to=2026-01-02T00:00:00-12:00", 3, 3),
+        (&format!("from=2026-11-01&to=2026-11-11&{many}"), 1, 10),
     ] {
         let reply = fixture.send("GET", &format!("/api/v1/dashboard/{name}?{query}"), b"", &[]);
-        assert_eq!(reply.status, status, "{query}: {}", reply.text);
-        assert!(reply.body["kpis"].as_array().is_none_or(|kpis| kpis.len() <= 3), "{query}");
+        let shown = reply.ok();
+        let shown = shown["kpis"].as_array().unwrap();
+        assert_eq!(shown.len(), kpis, "{query}");
+        for kpi in shown {
+            assert_eq!(kpi["series"].as_array().unwrap().len(), buckets, "{query}");
+        }
     }
     let period = "by=period&from=1970-01-01&to=9999-12-31";
-    assert_eq!(
-        fixture.send("GET", &format!("/api/v1/dashboard/{name}/compare?{period}"), b"", &[]).status,
-        200
-    );
+    let compared = fixture.app.get(&format!("/api/v1/dashboard/{name}/compare?{period}")).ok();
+    assert_eq!(kpi_of(&compared, "comparisons", "Mood")["candidate"]["count"], 1, "{compared}");
     fixture.is_unchanged("queries");
 }

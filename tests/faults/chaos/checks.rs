@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 use serde_json::{Value, json};
 
 use super::model::{Found, KPIS, TICK, TICK_NAME, kpi_name, rfc3339};
@@ -10,7 +13,7 @@ use super::writers::Key;
 use super::{Run, slices};
 use crate::support::{App, check_against_recount};
 
-/// Answers of `GET …/kpis` compared in each round; the export compares all.
+/// Answers of `GET …/kpis` compared in each round, of instances drawn anew; the export compares all.
 const SAMPLE: usize = 12;
 
 /// Index of the KPI "Count", of shared instances.
@@ -80,18 +83,23 @@ impl Run {
 
     /// What the API shows is what D1 holds.
     fn compare_with_api(&mut self, app: &App, found: &BTreeMap<Key, Found>) {
+        // Of its own: how much is drawn here depends on what is there, and the run's choices must not.
+        let mut random = StdRng::seed_from_u64(self.seed.wrapping_mul(1000) + 900 + self.figures.rounds);
         for (use_case, name) in USE_CASES.iter().enumerate() {
             let export = app.get(&format!("/api/v1/use_cases/definitions/{name}/scores?format=json")).ok();
             let mut exported: BTreeMap<(String, String), (Value, Value)> = BTreeMap::new();
             for row in export["items"].as_array().unwrap() {
                 let text = |field: &str| row[field].as_str().unwrap().to_owned();
                 let shown = (row["score"].clone(), row["timestamp"].clone());
-                exported.insert((text("use_case_id"), text("kpi_name")), shown);
+                if exported.insert((text("use_case_id"), text("kpi_name")), shown).is_some() {
+                    self.stage.violation("double", format!("exported twice: {row}"));
+                }
             }
             let of_type = || found.iter().filter(|((of, _), _)| *of == use_case);
             let scores = of_type().map(|(_, instance)| instance.scores.len()).sum::<usize>();
             if exported.len() != scores {
-                self.stage.violation("lost", format!("{} scores exported of {scores}", exported.len()));
+                let kind = if exported.len() < scores { "lost" } else { "double" };
+                self.stage.violation(kind, format!("{} scores exported of {scores}", exported.len()));
             }
             for ((_, id), instance) in of_type() {
                 for (kpi, (score, at, _)) in &instance.scores {
@@ -102,7 +110,8 @@ impl Run {
                 }
             }
             self.figures.scores_compared += scores as u64;
-            for ((_, id), instance) in of_type().filter(|(_, i)| !i.scores.is_empty()).take(SAMPLE) {
+            let with_scores = of_type().filter(|(_, instance)| !instance.scores.is_empty());
+            for ((_, id), instance) in with_scores.choose_multiple(&mut random, SAMPLE) {
                 let shown = app.get(&format!("/api/v1/use_cases/instances/{name}/{id}/kpis")).ok();
                 let items = shown["items"].as_array().unwrap();
                 let agrees = |(kpi, (score, at, comment)): (&usize, &(f64, i64, Option<String>))| {

@@ -11,7 +11,6 @@ mod stage;
 mod writers;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
 use crate::running::Running;
-use crate::support::{App, unique};
+use crate::support::{App, DAILY, OFTEN};
 use editor::Editor;
 use figures::Figures;
 use model::{Change, KPIS, Outcome, Possible, TICK_NAME, request};
@@ -101,7 +100,6 @@ struct Run {
     seed: u64,
     random: StdRng,
     began: Instant,
-    state_dir: PathBuf,
     /// `None` only between a kill and the restart.
     running: Option<Running>,
     stage: Stage,
@@ -115,9 +113,7 @@ struct Run {
 
 impl Run {
     fn start(seed: u64) -> Self {
-        let state_dir = std::env::temp_dir().join(unique("edge-kpi-chaos"));
-        std::fs::create_dir_all(&state_dir).unwrap();
-        let running = Running::start(&state_dir, Some(CONFIG));
+        let running = Running::temporary("chaos", Some(CONFIG));
         let app = running.service.application();
         for use_case in USE_CASES {
             for (kpi, kpi_type) in KPIS {
@@ -131,7 +127,6 @@ impl Run {
             seed,
             random: StdRng::seed_from_u64(seed),
             began: Instant::now(),
-            state_dir,
             running: Some(running),
             stage: Stage::new(app),
             writers: (0..WRITERS).map(|number| Writer::new(number, seed)).collect(),
@@ -181,7 +176,6 @@ impl Run {
         self.stage.watch_progress();
         let (stage, figures, running) = (&self.stage, &mut self.figures, &mut self.running);
         let (random, probes, seed) = (&mut self.random, &mut self.probes, self.seed);
-        let state_dir = &self.state_dir;
         let (recovery, stalled) = std::thread::scope(|scope| {
             for writer in &mut self.writers {
                 scope.spawn(|| writer.run(stage));
@@ -198,7 +192,7 @@ impl Run {
                 figures.take(&stage.app());
                 add(&stage.kills, 1);
                 running.take().unwrap().kill();
-                let restarted = Running::start(state_dir, Some(CONFIG));
+                let restarted = Running::start(&stage.app().service.state_dir, Some(CONFIG));
                 stage.moved(App { service: restarted.service.clone(), ..stage.app() });
                 add(&stage.kills, 1);
                 *running = Some(restarted);
@@ -236,31 +230,31 @@ impl Run {
 
     /// The figures, and what must not have been.
     fn finish(self) -> BTreeMap<&'static str, usize> {
-        let Self { running, stage, figures, state_dir, began, seed, .. } = self;
+        let Self { running, stage, figures, began, seed, .. } = self;
         let table = figures.report(&stage, seed, began.elapsed());
         println!("{table}");
-        running.unwrap().kill();
-        std::fs::remove_dir_all(&state_dir).unwrap();
+        running.unwrap().remove();
         stage.violations()
     }
 }
 
-/// Both crons twice, at once, until the test stops. Answers how many were fired.
+/// Both crons twice, at once, until the test stops. Answers how many ran to their end.
 fn fire_crons(stage: &Stage) -> u64 {
-    let mut fired = 0;
+    let fire = |cron: &str| {
+        // What a cron comes to is in the log only; that it does no harm is checked by everything else.
+        let reply = stage.app().try_send("GET", &format!("/__scheduled?cron={cron}"), None, &[]);
+        reply.is_ok_and(|reply| reply.status == 200 && reply.text == "Ran scheduled event")
+    };
+    let mut ran = 0;
     while !stage.stopped() {
-        std::thread::scope(|scope| {
-            for cron in ["*/15+*+*+*+*", "17+3+*+*+*", "*/15+*+*+*+*", "17+3+*+*+*"] {
-                // What a cron comes to is in the log only; that it does no harm is checked by everything else.
-                scope.spawn(move || {
-                    stage.app().try_send("GET", &format!("/__scheduled?cron={cron}"), None, &[])
-                });
-            }
+        ran += std::thread::scope(|scope| {
+            let fired: Vec<_> =
+                [OFTEN, DAILY, OFTEN, DAILY].map(|cron| scope.spawn(move || fire(cron))).into();
+            fired.into_iter().map(|cron| u64::from(cron.join().unwrap())).sum::<u64>()
         });
-        fired += 4;
         std::thread::sleep(Duration::from_millis(100));
     }
-    fired
+    ran
 }
 
 /// How long it takes from now until each type has taken a write, without anybody's help.

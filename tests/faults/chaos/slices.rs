@@ -28,7 +28,7 @@ struct Slice<'s> {
 pub fn check_slices(app: &App, use_case: &str, now_ms: i64) -> u64 {
     const HOUR: i64 = 3_600_000;
     const DAY: i64 = 24 * HOUR;
-    let instances = instances(app, use_case);
+    let (instances, kpis) = (instances(app, use_case), kpis(app, use_case));
     let to_ms = now_ms - now_ms % HOUR + HOUR;
     let all = Slice { version: None, properties: &[], from_ms: to_ms - 60 * DAY, to_ms, granularity: "day" };
     let slices = [
@@ -42,12 +42,12 @@ pub fn check_slices(app: &App, use_case: &str, now_ms: i64) -> u64 {
         Slice { properties: &[("tier", "free")], from_ms: to_ms - 10 * DAY, granularity: "hour", ..all },
     ];
     for slice in &slices {
-        check(app, use_case, &instances, slice);
+        check(app, use_case, &kpis, &instances, slice);
     }
     slices.len() as u64
 }
 
-fn check(app: &App, use_case: &str, instances: &[Instance], slice: &Slice) {
+fn check(app: &App, use_case: &str, kpis: &[String], instances: &[Instance], slice: &Slice) {
     let mut query = format!(
         "from={}&to={}&granularity={}",
         rfc3339(slice.from_ms),
@@ -73,8 +73,9 @@ fn check(app: &App, use_case: &str, instances: &[Instance], slice: &Slice) {
     assert_eq!(shown["use_cases"]["total"], json!(created().count()), "{use_case} {query}");
     let reviewed = created().filter(|instance| !instance.scores.is_empty()).count();
     assert_eq!(shown["use_cases"]["reviewed"], json!(reviewed), "{use_case} {query}");
-    for of_kpi in shown["kpis"].as_array().unwrap() {
-        let name = of_kpi["kpi_name"].as_str().unwrap();
+    assert_eq!(shown["kpis"].as_array().unwrap().len(), kpis.len(), "{use_case} {query}");
+    for name in kpis {
+        let of_kpi = kpi(&shown, name);
         let holds = |instance: &&&Instance| instance.scores.iter().any(|(kpi, ..)| kpi == name);
         let reviewed = created().filter(holds).count();
         assert_eq!(of_kpi["reviewed"]["count"], json!(reviewed), "{use_case} {query} {name}");
@@ -84,7 +85,7 @@ fn check(app: &App, use_case: &str, instances: &[Instance], slice: &Slice) {
             .filter(|(kpi, _, at)| kpi == name && inside(*at))
             .map(|(_, score, at)| (*score, *at))
             .collect();
-        check_scores(kpi(&shown, name), &scores, &format!("{use_case} {query} {name}"));
+        check_scores(of_kpi, &scores, &format!("{use_case} {query} {name}"));
     }
 }
 
@@ -110,6 +111,9 @@ fn check_scores(shown: &Value, scores: &[(f64, i64)], what: &str) {
     assert_eq!(shown["minimum"].as_f64(), values.iter().copied().reduce(f64::min), "{what}");
     assert_eq!(shown["maximum"].as_f64(), values.iter().copied().reduce(f64::max), "{what}");
     let series = shown["series"].as_array().unwrap();
+    // Also those that lie before the first bucket.
+    let in_series: u64 = series.iter().map(|point| point["count"].as_u64().unwrap()).sum();
+    assert_eq!(in_series, scores.len() as u64, "{what}: {series:?}");
     let start = |point: &Value| {
         chrono::DateTime::parse_from_rfc3339(point["start"].as_str().unwrap()).unwrap().timestamp_millis()
     };
@@ -122,6 +126,18 @@ fn check_scores(shown: &Value, scores: &[(f64, i64)], what: &str) {
             .collect();
         assert!(agrees(point, &of_bucket), "{what}: {point}, of {} scores", of_bucket.len());
     }
+}
+
+/// The names of those that are not deleted.
+fn kpis(app: &App, use_case: &str) -> Vec<String> {
+    let database = app.service.database();
+    let mut rows = database
+        .prepare(
+            "SELECT k.name FROM kpis k JOIN use_case_types t USING (type_no) JOIN applications a USING (application_no) \
+             WHERE a.application_id = ?1 AND t.name = ?2 AND t.deleted_ms IS NULL AND k.deleted_ms IS NULL",
+        )
+        .unwrap();
+    rows.query_map((&app.id, use_case), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
 }
 
 fn instances(app: &App, use_case: &str) -> Vec<Instance> {
