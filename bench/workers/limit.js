@@ -3,14 +3,13 @@
 import { DurableObject } from "cloudflare:workers";
 
 export class Limit extends DurableObject {
-  call() {
-    return "ok";
+  fetch() {
+    return new Response("ok");
   }
 }
 
 export default {
   async fetch(request, env) {
-    if (request.method !== "GET") await request.text();
-    return new Response(await env.LIMIT.getByName("one").call());
+    return env.LIMIT.getByName("one").fetch(request);
   },
 };

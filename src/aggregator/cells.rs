@@ -80,16 +80,18 @@ pub struct CellStore {
     sql: SqlStorage,
     /// As it is stored: every read asks for it.
     rebuild: cell::Cell<Option<Rebuild>>,
+    changes: cell::Cell<u64>,
 }
 
 impl CellStore {
     pub fn new(storage: Storage) -> Self {
         let sql = storage.sql();
-        Self { storage, sql, rebuild: cell::Cell::default() }
+        Self { storage, sql, rebuild: cell::Cell::default(), changes: cell::Cell::default() }
     }
 
     /// Removes everything the object holds, its tables too.
     pub async fn erase(&self) -> Result<()> {
+        self.changes.set(self.changes.get() + 1);
         self.storage.delete_all().await?;
         self.rebuild.set(None);
         Ok(())
@@ -106,7 +108,7 @@ impl CellStore {
         let format = format.first().and_then(|row| row.first()).map(integer).transpose()?;
         if format.is_some_and(|format| format != FORMAT) {
             for statement in ["DROP TABLE IF EXISTS cells", "DROP TABLE IF EXISTS touched"] {
-                self.sql.exec(statement, None)?;
+                self.change(statement, None)?;
             }
         }
         for statement in [
@@ -149,16 +151,16 @@ impl CellStore {
 
     /// Puts a whole registry in the place of the one there is.
     pub fn put_registry(&self, registry: &Registry) -> Result<()> {
-        self.sql.exec("DELETE FROM property_keys", None)?;
-        self.sql.exec("DELETE FROM segments", None)?;
+        self.change("DELETE FROM property_keys", None)?;
+        self.change("DELETE FROM segments", None)?;
         for (key, tracked) in registry.keys() {
-            self.sql.exec(
+            self.change(
                 "INSERT INTO property_keys (key, tracked) VALUES (?, ?)",
                 vec![key.into(), i64::from(tracked).into()],
             )?;
         }
         for (segment, key, value) in registry.segments() {
-            self.sql.exec(
+            self.change(
                 "INSERT INTO segments (segment, key, value) VALUES (?, ?, ?)",
                 vec![segment.into(), key.into(), value.into()],
             )?;
@@ -167,7 +169,7 @@ impl CellStore {
     }
 
     pub fn remove_segment(&self, segment: i64) -> Result<()> {
-        self.sql.exec("DELETE FROM cells WHERE segment = ?", vec![SqlStorageValue::from(segment)])?;
+        self.change("DELETE FROM cells WHERE segment = ?", vec![SqlStorageValue::from(segment)])?;
         Ok(())
     }
 
@@ -184,7 +186,7 @@ impl CellStore {
     }
 
     pub fn set_watermark(&self, mark: Watermark) -> Result<()> {
-        self.sql.exec(
+        self.change(
             "INSERT INTO watermark (id, format, epoch, batch_no) VALUES (1, ?, ?, ?) \
              ON CONFLICT (id) DO UPDATE SET format = excluded.format, epoch = excluded.epoch, batch_no = excluded.batch_no",
             vec![FORMAT.into(), mark.epoch.into(), mark.batch_no.into()],
@@ -194,8 +196,8 @@ impl CellStore {
 
     /// Forgets all cells, and notes that they are to be counted again.
     pub fn begin_anew(&self, mark: Watermark, registry: &Registry) -> Result<()> {
-        self.sql.exec("DELETE FROM cells", None)?;
-        self.sql.exec("DELETE FROM touched", None)?;
+        self.change("DELETE FROM cells", None)?;
+        self.change("DELETE FROM touched", None)?;
         self.put_registry(registry)?;
         self.set_rebuild(Some(Rebuild { from_slot: BEYOND, keeps_old: false }))?;
         self.set_watermark(mark)
@@ -221,9 +223,9 @@ impl CellStore {
 
     /// Notes how far a rebuild is; `None` at its end.
     pub fn set_rebuild(&self, rebuild: Option<Rebuild>) -> Result<()> {
-        self.sql.exec("DELETE FROM rebuild", None)?;
+        self.change("DELETE FROM rebuild", None)?;
         if let Some(Rebuild { from_slot, keeps_old }) = rebuild {
-            self.sql.exec(
+            self.change(
                 "INSERT INTO rebuild (id, from_slot, keeps_old) VALUES (1, ?, ?)",
                 vec![from_slot.into(), i64::from(keeps_old).into()],
             )?;
@@ -288,7 +290,7 @@ impl CellStore {
     }
 
     pub fn remove_kpi(&self, kpi_no: i64) -> Result<()> {
-        self.sql.exec("DELETE FROM cells WHERE kpi_no = ?", vec![SqlStorageValue::from(kpi_no)])?;
+        self.change("DELETE FROM cells WHERE kpi_no = ?", vec![SqlStorageValue::from(kpi_no)])?;
         Ok(())
     }
 
@@ -363,7 +365,7 @@ impl CellStore {
 
     pub fn touch(&self, slots: &BTreeSet<i64>) -> Result<()> {
         for slot in slots {
-            self.sql.exec(
+            self.change(
                 "INSERT INTO touched (slot) VALUES (?) ON CONFLICT DO NOTHING",
                 vec![SqlStorageValue::from(*slot)],
             )?;
@@ -373,14 +375,14 @@ impl CellStore {
 
     pub fn untouch(&self, slots: &BTreeSet<i64>) -> Result<()> {
         for slot in slots {
-            self.sql.exec("DELETE FROM touched WHERE slot = ?", vec![SqlStorageValue::from(*slot)])?;
+            self.change("DELETE FROM touched WHERE slot = ?", vec![SqlStorageValue::from(*slot)])?;
         }
         Ok(())
     }
 
     /// The same for all slots `[from, to)`.
     pub fn untouch_run(&self, (from, to): (i64, i64)) -> Result<()> {
-        self.sql.exec(
+        self.change(
             "DELETE FROM touched WHERE slot >= ? AND slot < ?",
             vec![SqlStorageValue::from(from), to.into()],
         )?;
@@ -402,14 +404,14 @@ impl CellStore {
     fn put(&self, kpi_no: i64, place: Place, empty: bool, blob: Vec<u8>) -> Result<()> {
         let key = place.key(kpi_no);
         if empty {
-            self.sql.exec(
+            self.change(
                 "DELETE FROM cells WHERE segment = ? AND kpi_no = ? AND day = ? AND version = ?",
                 key,
             )?;
         } else {
             let mut row = key;
             row.push(SqlStorageValue::Blob(blob));
-            self.sql.exec(
+            self.change(
                 "INSERT INTO cells (segment, kpi_no, day, version, data) VALUES (?, ?, ?, ?, ?) \
                  ON CONFLICT (segment, kpi_no, day, version) DO UPDATE SET data = excluded.data",
                 row,
@@ -440,6 +442,18 @@ impl CellStore {
     }
 
     /// All rows. (`one` and `next` of a cursor hang their caller when SQLite fails; the raw iterator does not.)
+    /// The only way in which something stored changes.
+    fn change(&self, sql: &str, parameters: impl Into<Option<Vec<SqlStorageValue>>>) -> Result<()> {
+        self.changes.set(self.changes.get() + 1);
+        self.sql.exec(sql, parameters)?;
+        Ok(())
+    }
+
+    /// How often something was changed: what was read is good as long as this stays.
+    pub fn changes(&self) -> u64 {
+        self.changes.get()
+    }
+
     fn rows(&self, sql: &str, bindings: Vec<SqlStorageValue>) -> Result<Vec<Vec<SqlStorageValue>>> {
         let cursor = self.sql.exec(sql, bindings)?;
         let rows: std::result::Result<Vec<_>, worker::Error> = cursor.raw().collect();

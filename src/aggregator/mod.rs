@@ -3,6 +3,7 @@
 
 pub mod aggregator_do;
 pub mod analysis;
+pub mod answers;
 pub mod cells;
 pub mod changes;
 pub mod check;
