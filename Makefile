@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-overload soak record fuzz fmt lint openapi deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-cost test-overload soak record fuzz fmt lint openapi deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, operation, overload, oracle, contract and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, operation, cost, overload, oracle, contract and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -34,6 +34,9 @@ test-faults: ## Faults of D1, resets of objects, kills, repeated requests and cr
 
 test-operation: ## Aggregates that are wrong, unreadable or lost; what deletion leaves behind; limits and origins
 	@scripts/test.sh operation
+
+test-cost: ## Calls and rows that requests cost in D1 and objects, and the size of the Worker, against maxima
+	@scripts/test.sh cost
 
 fuzz: setup ## Random input for all that reads what others send, for FUZZ_MINUTES (5); not in `make test`, which tries little of it
 	@scripts/fuzz.sh

@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted operation || wanted overload || wanted oracle || wanted contract || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted operation || wanted cost || wanted overload || wanted oracle || wanted contract || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -55,6 +55,11 @@ fi
 if wanted operation; then
   header "Operation: wrong and lost aggregates, deletion, limits"
   cargo test --quiet --test operation -- --nocapture
+fi
+
+if wanted cost; then
+  header "Cost: calls, rows and the Worker's size"
+  cargo test --quiet --test cost -- --nocapture
 fi
 
 if wanted overload; then
