@@ -8,10 +8,10 @@ pub mod domain;
 pub mod schedule;
 pub mod storage;
 
-use worker::{Context, Env, Request, Response, ScheduleContext, ScheduledEvent, event};
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
 
 #[event(fetch)]
-async fn fetch(request: Request, env: Env, later: Context) -> worker::Result<Response> {
+async fn fetch(request: web_sys::Request, env: Env, later: Context) -> worker::Result<web_sys::Response> {
     api::handle(request, &env, &later).await
 }
 

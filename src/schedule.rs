@@ -6,7 +6,7 @@ use worker::Env;
 
 use crate::aggregator::client;
 use crate::aggregator::protocol::{Address, Call, Command, Difference, Reconcile, ReconcileReport};
-use crate::config::{DATABASE_BINDING, IDEMPOTENCY_KEPT_MS, KEY_CACHE_MS};
+use crate::config::{IDEMPOTENCY_KEPT_MS, KEY_CACHE_MS};
 use crate::domain::refusal::Code;
 use crate::storage::jobs::{self, TypeAddress};
 use crate::storage::{Database, StorageError};
@@ -42,16 +42,10 @@ const OVERLAP_MS: i64 = 60 * 1000;
 
 /// Runs what the cron asks for, and logs what it found and what failed.
 pub async fn run(env: &Env, cron: &str, scheduled_ms: i64) {
-    let Ok(d1) = env.d1(DATABASE_BINDING) else {
-        worker::console_error!(
-            r#"{{"level":"error","event":"schedule_failed","cause":"no database is bound"}}"#
-        );
-        return;
-    };
     let portions = Cell::new(0);
     let jobs = Jobs {
         env,
-        database: Database::new(d1),
+        database: Database::new(env),
         now_ms: crate::api::now_ms(),
         scheduled_ms,
         run_id: format!("run_{}", crate::api::new_id()),

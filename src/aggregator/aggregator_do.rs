@@ -10,22 +10,16 @@ use super::cells::CellStore;
 use super::core::Core;
 use super::protocol::{Call, encode_reply};
 use super::trouble::unavailable;
-use crate::config::DATABASE_BINDING;
 use crate::storage::Database;
 
 #[durable_object]
 pub struct Aggregator {
-    /// `None` if the database is not bound.
-    core: Option<Rc<Core>>,
+    core: Rc<Core>,
 }
 
 impl DurableObject for Aggregator {
     fn new(state: State, env: Env) -> Self {
-        let core = env
-            .d1(DATABASE_BINDING)
-            .ok()
-            .map(|d1| Rc::new(Core::new(CellStore::new(state.storage()), Database::new(d1))));
-        Self { core }
+        Self { core: Rc::new(Core::new(CellStore::new(state.storage()), Database::new(&env))) }
     }
 
     async fn fetch(&self, _: Request) -> worker::Result<Response> {
@@ -38,13 +32,12 @@ impl Aggregator {
     /// Carries out a `Call`, given and answered as text (see `protocol`).
     #[wasm_bindgen(js_name = call)]
     pub fn call(&self, text: String) -> Promise {
-        let core = self.core.clone();
+        let core = Rc::clone(&self.core);
         wasm_bindgen_futures::future_to_promise(async move {
-            let reply = match (core, serde_json::from_str::<Call>(&text)) {
-                (Some(core), Ok(call)) => core.call(call).await,
-                (None, _) => Err(unavailable()),
+            let reply = match serde_json::from_str::<Call>(&text) {
+                Ok(call) => core.call(call).await,
                 // While a new version is rolled out, the Worker may be newer than the object, for a while.
-                (_, Err(error)) => {
+                Err(error) => {
                     // Not in serde's words, which may quote the caller's.
                     worker::console_error!(
                         "{}",

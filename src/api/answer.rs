@@ -3,10 +3,11 @@
 use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
-use worker::{Headers, Response, ResponseBody, ResponseBuilder};
+use worker::{IntoResponse, ResponseBody, ResponseBuilder, web_sys};
 
 use super::admission::Admitted;
-use super::exposure::Exposure;
+use super::border::{self, More};
+use super::exposure::{Exposure, with_common, write_preflight};
 use crate::config::RATE_LIMIT_RETRY_S;
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::writer::json_of;
@@ -144,34 +145,34 @@ pub struct Envelope<'a> {
     xproxy_error: &'a Refusal,
 }
 
-/// Status and headers of the answer to a browser's preflight: there is no body.
-pub fn respond_to_preflight(exposure: &Exposure, request_id: &str) -> worker::Result<Response> {
-    let headers = Headers::new();
-    headers.set("x-request-id", request_id)?;
-    exposure.write(&headers)?;
-    exposure.write_preflight(&headers)?;
-    Ok(ResponseBuilder::new().with_status(204).with_headers(headers).empty())
+/// The answer to a browser's preflight: there is no body.
+pub fn respond_to_preflight(exposure: &Exposure, request_id: &str) -> web_sys::Response {
+    let mut more = More::default();
+    more.set("x-request-id", request_id);
+    exposure.write(&mut more);
+    write_preflight(&mut more);
+    with_common(|common| border::respond(204, None, common, &more))
 }
 
-/// The HTTP response.
+/// The HTTP response. `headers` are those that this one has besides the others.
 pub fn respond(
     answer: Result<Answer, Refusal>,
     exposure: &Exposure,
     request_id: &str,
     method: &str,
-) -> worker::Result<Response> {
-    let headers = Headers::new();
-    headers.set("x-request-id", request_id)?;
-    headers.set("cache-control", "no-store")?;
+    headers: &[(&str, &str)],
+) -> worker::Result<web_sys::Response> {
+    let mut more = More::default();
+    more.set("x-request-id", request_id);
     let answer = match answer {
         Ok(answer) => answer,
         Err(refusal) => {
             let status = status_of(refusal.code);
             match status {
                 // The SDKs would retry a 409 and anything from 500 on; these stay as they are.
-                400..=428 | 501 => headers.set("x-should-retry", "false")?,
-                429 => headers.set("retry-after", &RATE_LIMIT_RETRY_S.to_string())?,
-                503 => headers.set("retry-after", "1")?,
+                400..=428 | 501 => more.set("x-should-retry", "false"),
+                429 => more.set("retry-after", &RATE_LIMIT_RETRY_S.to_string()),
+                503 => more.set("retry-after", "1"),
                 _ => {}
             }
             let envelope =
@@ -180,20 +181,29 @@ pub fn respond(
         }
     };
     if answer.status != 204 {
-        headers.set("content-type", answer.media_type)?;
+        more.set("content-type", answer.media_type);
     }
-    exposure.write(&headers)?;
+    exposure.write(&mut more);
     if let Some(name) = answer.file_name {
-        headers.set("content-disposition", &format!("attachment; filename=\"{name}\""))?;
+        more.set("content-disposition", &format!("attachment; filename=\"{name}\""));
     }
-    for (name, value) in answer.headers {
-        headers.set(name, value)?;
+    for (name, value) in answer.headers.iter().chain(headers) {
+        more.set(name, value);
     }
-    let response = ResponseBuilder::new().with_status(answer.status).with_headers(headers);
-    match answer.content {
-        _ if answer.status == 204 || method == "HEAD" => Ok(response.empty()),
-        Content::Text(text) => Ok(response.fixed(text.into_bytes())),
-        Content::Stream(chunks) => response.from_stream(chunks),
-        Content::Asset(body) => Ok(response.body(body)),
-    }
+    let is_empty = answer.status == 204 || method == "HEAD";
+    let build = |common: &_| {
+        ResponseBuilder::new().with_status(answer.status).with_headers(border::headers(common, &more))
+    };
+    let response = match answer.content {
+        _ if is_empty => {
+            return Ok(with_common(|common| border::respond(answer.status, None, common, &more)));
+        }
+        Content::Text(text) => {
+            let bytes = Some(text.as_bytes());
+            return Ok(with_common(|common| border::respond(answer.status, bytes, common, &more)));
+        }
+        Content::Stream(chunks) => with_common(build).from_stream(chunks)?,
+        Content::Asset(body) => with_common(build).body(body),
+    };
+    response.into_raw().map_err(|error| worker::Error::RustError(error.into().to_string()))
 }

@@ -7,12 +7,13 @@ use std::net::Ipv6Addr;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
-use worker::{Env, Headers};
+use worker::Env;
 
+use super::border::Head;
 use super::cache::{Cache, remember};
 use super::routes::Access;
 use super::{rates, storage_failed};
-use crate::config::{DATABASE_BINDING, KEY_CACHE_MS, ROOT_API_KEY};
+use crate::config::{KEY_CACHE_MS, ROOT_API_KEY};
 use crate::domain::calendar::{SLOTS_PER_DAY, slot_of};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::{Database, accounts};
@@ -88,21 +89,23 @@ impl Caller {
 
 thread_local! {
     static CACHE: Cache<String, (Caller, i64)> = RefCell::default();
+    /// The root key that was hashed last, and its hash.
+    static ROOT: RefCell<(String, String)> = RefCell::default();
 }
 
 /// The key that a request carries.
-pub fn presented_key(headers: &Headers) -> Option<String> {
-    let header = |name: &str| headers.get(name).ok().flatten().filter(|value| !value.is_empty());
+pub fn presented_key(head: &Head) -> Option<&str> {
+    let header = |name: &str| head.header(name).filter(|value| !value.is_empty());
     header("xproxy-api-key").or_else(|| {
         let authorization = header("authorization")?;
         let (scheme, key) = authorization.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim().to_owned())
+        scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
     })
 }
 
 /// The address that a request comes from, as the platform tells it; of an IPv6 address, the network.
-pub fn address(headers: &Headers) -> String {
-    network_of(&headers.get("cf-connecting-ip").ok().flatten().unwrap_or_default())
+pub fn address(head: &Head) -> String {
+    network_of(head.header("cf-connecting-ip").unwrap_or_default())
 }
 
 fn network_of(address: &str) -> String {
@@ -114,11 +117,10 @@ fn network_of(address: &str) -> String {
 
 /// Notes the day of a key's last use, behind the answer: nobody waits for it, and nothing fails with it.
 fn note_use(env: &Env, later: &worker::Context, hash: String, day: i64) {
-    if let Ok(d1) = env.d1(DATABASE_BINDING) {
-        later.wait_until(async move {
-            let _ = accounts::note_use(&Database::new(d1), &hash, day).await;
-        });
-    }
+    let database = Database::new(env);
+    later.wait_until(async move {
+        let _ = accounts::note_use(&database, &hash, day).await;
+    });
 }
 
 /// Whose key it is. The same answer for a missing, an unknown, a revoked and an expired key; `rate_limited` for an address that
@@ -127,7 +129,7 @@ pub async fn authenticate(
     env: &Env,
     later: &worker::Context,
     database: &Database,
-    headers: &Headers,
+    head: &Head,
     now_ms: i64,
 ) -> Result<Caller, Refusal> {
     let refused = || {
@@ -136,14 +138,14 @@ pub async fn authenticate(
             "a valid API key is required, in the header xProxy-api-key or as Authorization: Bearer",
         )
     };
-    let key = presented_key(headers).ok_or_else(refused)?;
-    let hash = hash(&key);
+    let key = presented_key(head).ok_or_else(refused)?;
+    let hash = hash(key);
     if is_root(env, &hash) {
         let (application_no, role) = (DEFAULT_APPLICATION, Role::Admin);
         return Ok(Caller { application_no, role, root: true, key_hash: hash.into(), expires_ms: None });
     }
     // What can't be a key costs no look-up.
-    if !is_well_formed(&key) {
+    if !is_well_formed(key) {
         return Err(refused());
     }
     let valid = |caller: &Caller| caller.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
@@ -151,7 +153,7 @@ pub async fn authenticate(
     if let Some((caller, _)) = cached.as_ref().filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS) {
         return if valid(caller) { Ok(caller.clone()) } else { Err(refused()) };
     }
-    let address = address(headers);
+    let address = address(head);
     // A key that was good here before may always be looked up, whoever else comes from its address.
     if cached.is_none() {
         rates::check_address(&address, now_ms)?;
@@ -195,14 +197,21 @@ fn forget(hash: &str) {
 
 /// SHA-256, in hexadecimal.
 pub fn hash(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    Sha256::digest(text.as_bytes()).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
 /// Without a `ROOT_API_KEY` nobody is root. Compared by hash, in constant time.
 fn is_root(env: &Env, presented: &str) -> bool {
     let Ok(root) = env.secret(ROOT_API_KEY) else { return false };
     let root = root.to_string();
-    !root.is_empty() && is_same(&hash(&root), presented)
+    ROOT.with_borrow_mut(|(known, known_hash)| {
+        if *known != root {
+            *known_hash = hash(&root);
+            *known = root;
+        }
+        !known.is_empty() && is_same(known_hash, presented)
+    })
 }
 
 /// Compares two hashes in a time that does not tell where they differ.

@@ -13,10 +13,9 @@ use super::query::{encode_cursor, invalid_cursor, invalid_filter};
 use super::{Context, csv, storage_failed};
 use crate::aggregator::plan::find_kpi;
 use crate::aggregator::protocol::KpiRef;
-use crate::config::DATABASE_BINDING;
 use crate::domain::calendar::format_timestamp;
 use crate::domain::kpi::Kpi;
-use crate::domain::refusal::{Code, Refusal};
+use crate::domain::refusal::Refusal;
 use crate::storage::definitions::UseCaseType;
 use crate::storage::exports::{ExportedScore, Filter, PAGE_ROWS, Place, page};
 use crate::storage::writer::{json_of, kpis, read_kpis};
@@ -98,11 +97,7 @@ async fn prepare(context: &Context<'_>, kind: &UseCaseType) -> Result<Export, Re
             after = place;
         }
     }
-    let database = context
-        .env
-        .d1(DATABASE_BINDING)
-        .map(|d1| Database::counted(d1, context.database.calls()))
-        .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
+    let database = Database::counted(context.env, context.database.calls());
     Ok(Export {
         database,
         type_no: kind.type_no,

@@ -1,8 +1,9 @@
 //! Who may look at an answer: the headers that keep browsers from guessing, framing and storing, and CORS, which is closed unless
 //! `ALLOWED_ORIGINS` names the pages that may call.
 
-use worker::{Env, Headers, Method, Request};
+use worker::{Env, web_sys};
 
+use super::border::{Head, More};
 use crate::config::ALLOWED_ORIGINS;
 
 /// On every answer. A page has a content security policy of its own.
@@ -35,51 +36,64 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    pub fn of(request: &Request, env: &Env) -> Self {
+    pub fn of(head: &Head, env: &Env) -> Self {
         let allowed = env.var(ALLOWED_ORIGINS).map(|origins| origins.to_string()).unwrap_or_default();
-        let origin = request.headers().get("origin").ok().flatten();
-        Self::decide(&allowed, origin)
+        if allowed.is_empty() {
+            return Self { varies: false, allowed_origin: None };
+        }
+        Self::decide(&allowed, head.header("origin"))
     }
 
-    fn decide(allowed: &str, origin: Option<String>) -> Self {
+    fn decide(allowed: &str, origin: Option<&str>) -> Self {
         let mut listed = allowed.split(',').map(str::trim).filter(|listed| !listed.is_empty()).peekable();
         let varies = listed.peek().is_some();
-        let allowed_origin =
-            origin.filter(|origin| listed.any(|listed| listed == "*" || listed == origin.as_str()));
-        Self { varies, allowed_origin }
+        let allowed_origin = origin.filter(|origin| listed.any(|listed| listed == "*" || listed == *origin));
+        Self { varies, allowed_origin: allowed_origin.map(str::to_owned) }
     }
 
     /// Whether this is a browser's question before the request, from a page that may ask.
-    pub fn is_preflight(&self, request: &Request) -> bool {
-        request.method() == Method::Options
+    pub fn is_preflight(&self, head: &Head) -> bool {
+        head.method() == "OPTIONS"
             && self.allowed_origin.is_some()
-            && request.headers().has("access-control-request-method").unwrap_or(false)
+            && head.header("access-control-request-method").is_some()
     }
 
-    /// Sets the headers; a content security policy that is there already stays.
-    pub fn write(&self, headers: &Headers) -> worker::Result<()> {
-        for (name, value) in SECURITY_HEADERS {
-            headers.set(name, value)?;
-        }
-        if !headers.has("content-security-policy")? {
-            headers.set("content-security-policy", DATA_POLICY)?;
-        }
+    /// What differs by the page that asks.
+    pub fn write(&self, headers: &mut More) {
         if self.varies {
-            headers.append("vary", "Origin")?;
+            headers.set("vary", "Origin");
         }
         if let Some(origin) = &self.allowed_origin {
-            headers.set("access-control-allow-origin", origin)?;
-            headers.set("access-control-expose-headers", EXPOSED_HEADERS)?;
+            headers.set("access-control-allow-origin", origin);
+            headers.set("access-control-expose-headers", EXPOSED_HEADERS);
         }
-        Ok(())
     }
+}
 
-    /// Sets what the answer to a preflight says.
-    pub fn write_preflight(&self, headers: &Headers) -> worker::Result<()> {
-        headers.set("access-control-allow-methods", ALLOWED_METHODS)?;
-        headers.set("access-control-allow-headers", ALLOWED_HEADERS)?;
-        headers.set("access-control-max-age", PREFLIGHT_KEPT_S)
+/// What the answer to a preflight says.
+pub fn write_preflight(headers: &mut More) {
+    headers.set("access-control-allow-methods", ALLOWED_METHODS);
+    headers.set("access-control-allow-headers", ALLOWED_HEADERS);
+    headers.set("access-control-max-age", PREFLIGHT_KEPT_S);
+}
+
+thread_local! {
+    static COMMON: web_sys::Headers = make_common();
+}
+
+/// The headers of every answer, made once an isolate. An answer that has one of them of its own puts that in its place.
+pub fn with_common<T>(make: impl FnOnce(&web_sys::Headers) -> T) -> T {
+    COMMON.with(make)
+}
+
+#[allow(clippy::unwrap_used)] // names and values are constants, and a test of the service looks at them
+fn make_common() -> web_sys::Headers {
+    let headers = web_sys::Headers::new().unwrap();
+    let more = [("cache-control", "no-store"), ("content-security-policy", DATA_POLICY)];
+    for (name, value) in SECURITY_HEADERS.iter().chain(&more) {
+        headers.set(name, value).unwrap();
     }
+    headers
 }
 
 #[cfg(test)]
@@ -89,7 +103,7 @@ mod tests {
     #[test]
     fn only_listed_origins_are_allowed_and_none_by_default() {
         let decide = |allowed: &str, origin: &str| {
-            let exposure = Exposure::decide(allowed, Some(origin.to_owned()));
+            let exposure = Exposure::decide(allowed, Some(origin));
             (exposure.varies, exposure.allowed_origin.is_some())
         };
         let listed = "https://a.example, https://b.example:8443";

@@ -8,6 +8,7 @@ mod analysis;
 mod answer;
 mod auth;
 mod body;
+mod border;
 mod cache;
 mod csv;
 mod dashboards;
@@ -35,15 +36,20 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use futures_util::StreamExt;
+use serde::Serialize;
 use uuid::Uuid;
-use worker::{Env, Method, Request, Response, Url};
+use wasm_bindgen_futures::JsFuture;
+use worker::js_sys::Uint8Array;
+use worker::{Env, web_sys};
 
-use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING, IMPORT_BYTES_MAX};
+use crate::config::{BODY_BYTES_MAX, IMPORT_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
+use crate::storage::writer::json_of;
 use crate::storage::{Database, StorageError};
 use answer::Answer;
 use auth::Caller;
 use body::Body;
+use border::Head;
 use exposure::Exposure;
 use query::Query;
 use routes::{Access, Action, Found, Parameters};
@@ -72,33 +78,39 @@ pub struct Cost {
 }
 
 /// Answers a request. Never fails: what goes wrong becomes an answer.
-pub async fn handle(mut request: Request, env: &Env, later: &worker::Context) -> worker::Result<Response> {
+pub async fn handle(
+    request: web_sys::Request,
+    env: &Env,
+    later: &worker::Context,
+) -> worker::Result<web_sys::Response> {
     let started_ms = now_ms();
     let request_id = format!("req_{}", new_id());
-    // As it was sent: `Request::method` takes a method that it does not know for GET.
-    let method = request.inner().method();
-    let exposure = Exposure::of(&request, env);
-    if exposure.is_preflight(&request) {
-        return answer::respond_to_preflight(&exposure, &request_id);
+    let head = Head::of(&request);
+    let (method, path) = (head.method(), head.path());
+    let exposure = Exposure::of(&head, env);
+    if exposure.is_preflight(&head) {
+        return Ok(answer::respond_to_preflight(&exposure, &request_id));
     }
-    let url = request.url()?;
-    let found = routes::find(&method, url.path());
+    let found = routes::find(method, path);
     let route = found.as_ref().map_or("", |found| found.pattern);
-    let limit = BodyLimit::of(&found, &request);
+    let limit = BodyLimit::of(&found, &head, &request);
     let admitted = match admission::admit(limit.expected, started_ms) {
         Ok(admitted) => admitted,
         // Without a line in the log, which would cost more than the refusal.
-        Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, &method),
+        Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, method, &[]),
     };
     let mut work = Work { env, later, request_id, started_ms, application_no: None, cost: Cost::default() };
-    let answer = work.respond(&mut request, &url, found, &limit).await.map(|answer| answer.holding(admitted));
+    let answer = work.respond(&request, &head, found, &limit).await.map(|answer| answer.holding(admitted));
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
-    let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
-    let mut response = answer::respond(answer, &exposure, &work.request_id, &method)?;
-    if is_elsewhere {
-        response.headers_mut().set("allow", &routes::allowed(&method, url.path()).join(", "))?;
-    }
-    work.log(&method, route, response.status_code(), cause);
+    let allowed = match &answer {
+        Err(refusal) if refusal.code == Code::MethodNotAllowed => {
+            Some(routes::allowed(method, path).join(", "))
+        }
+        _ => None,
+    };
+    let headers: Vec<_> = allowed.iter().map(|allowed| ("allow", allowed.as_str())).collect();
+    let response = answer::respond(answer, &exposure, &work.request_id, method, &headers)?;
+    work.log(method, route, response.status(), cause.as_deref());
     Ok(response)
 }
 
@@ -122,8 +134,8 @@ impl Work<'_> {
     /// 5. The handler.
     async fn respond(
         &mut self,
-        request: &mut Request,
-        url: &Url,
+        request: &web_sys::Request,
+        head: &Head,
         found: Result<Found, Refusal>,
         limit: &BodyLimit,
     ) -> Result<Answer, Refusal> {
@@ -132,19 +144,14 @@ impl Work<'_> {
                 return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
             }
             Ok(Found { action: Action::OpenApi | Action::Docs, .. }) => {
-                return docs::serve(self.env, url.path()).await;
+                return docs::serve(self.env, head.path()).await;
             }
-            Err(refusal) if routes::is_public(url.path()) => return Err(refusal.clone()),
+            Err(refusal) if routes::is_public(head.path()) => return Err(refusal.clone()),
             _ => {}
         }
         // (1)
-        let database = self
-            .env
-            .d1(DATABASE_BINDING)
-            .map(|d1| Database::counted(d1, Rc::clone(&self.cost.d1_calls)))
-            .map_err(|_| Refusal::new(Code::Unavailable, "the database is not bound"))?;
-        let caller =
-            auth::authenticate(self.env, self.later, &database, request.headers(), self.started_ms).await?;
+        let database = Database::counted(self.env, Rc::clone(&self.cost.d1_calls));
+        let caller = auth::authenticate(self.env, self.later, &database, head, self.started_ms).await?;
         self.application_no = Some(caller.application_no);
         // (2)
         rates::charge(self.env, &caller, 1).await?;
@@ -155,11 +162,9 @@ impl Work<'_> {
             types::check_room(caller.application_no, parameters.use_case_name.as_deref(), self.started_ms)?;
         }
         // (4)
-        let header = |name: &str| request.headers().get(name).ok().flatten();
-        let (content_type, idempotency_key, version) =
-            (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
-        let query = Query::parse(url.query())?;
-        let body = read_body(request, limit, content_type).await?;
+        let header = |name: &str| head.header(name).map(str::to_owned);
+        let query = Query::parse(head.query())?;
+        let body = read_body(request, head, limit).await?;
         // (5)
         let context = Context {
             env: self.env,
@@ -171,26 +176,50 @@ impl Work<'_> {
             parameters,
             query,
             body,
-            idempotency_key,
-            version,
+            idempotency_key: header("idempotency-key"),
+            version: header("xproxy-usecase-version"),
             cost: self.cost.clone(),
         };
         run(&context, action).await
     }
 
     /// One line a request. It holds neither keys nor names, ids or scores of the caller.
-    fn log(&self, method: &str, route: &str, status: u16, cause: Option<String>) {
-        let level = if status >= 500 && status != 501 { "error" } else { "info" };
-        let line = serde_json::json!({"level": level, "event": "request", "request_id": self.request_id,
-            "method": method, "route": route, "application_no": self.application_no, "status": status,
-            "duration_ms": now_ms() - self.started_ms, "d1_calls": self.cost.d1_calls.get(),
-            "object_calls": self.cost.object_calls.get(), "cause": cause});
-        if level == "error" {
+    fn log(&self, method: &str, route: &str, status: u16, cause: Option<&str>) {
+        let is_error = status >= 500 && status != 501;
+        let line = json_of(&Line {
+            level: if is_error { "error" } else { "info" },
+            event: "request",
+            request_id: &self.request_id,
+            method,
+            route,
+            application_no: self.application_no,
+            status,
+            duration_ms: now_ms() - self.started_ms,
+            d1_calls: self.cost.d1_calls.get(),
+            object_calls: self.cost.object_calls.get(),
+            cause,
+        });
+        if is_error {
             worker::console_error!("{line}");
         } else {
             worker::console_log!("{line}");
         }
     }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    level: &'static str,
+    event: &'static str,
+    request_id: &'a str,
+    method: &'a str,
+    route: &'a str,
+    application_no: Option<i64>,
+    status: u16,
+    duration_ms: i64,
+    d1_calls: u32,
+    object_calls: u32,
+    cause: Option<&'a str>,
 }
 
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
@@ -256,18 +285,21 @@ struct BodyLimit {
 }
 
 impl BodyLimit {
-    fn of(found: &Result<Found, Refusal>, request: &Request) -> Self {
-        let header = |name: &str| request.headers().get(name).ok().flatten();
+    fn of(found: &Result<Found, Refusal>, head: &Head, request: &web_sys::Request) -> Self {
         let is_import = found.as_ref().is_ok_and(|found| found.action == Action::BulkScores)
-            && table::Format::of(header("content-type").as_deref()).is_some();
+            && table::Format::of(head.header("content-type")).is_some();
         let (what, bytes_max) =
             if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
         // What is too long for a `usize` of 32 bits must not pass for not announced.
-        let announced = header("content-length")
+        let announced = head
+            .header("content-length")
             .and_then(|length| length.parse::<u64>().ok())
             .map(|length| usize::try_from(length).unwrap_or(usize::MAX));
-        let has_body = request.inner().body().is_some();
-        let expected = if has_body { announced.unwrap_or(bytes_max).min(bytes_max) } else { 0 };
+        let expected = match announced {
+            Some(bytes) => bytes.min(bytes_max),
+            None if request.body().is_some() => bytes_max,
+            None => 0,
+        };
         Self { what, bytes_max, announced, expected }
     }
 
@@ -277,42 +309,43 @@ impl BodyLimit {
     }
 }
 
-async fn read_body(
-    request: &mut Request,
-    limit: &BodyLimit,
-    content_type: Option<String>,
-) -> Result<Body, Refusal> {
+async fn read_body(request: &web_sys::Request, head: &Head, limit: &BodyLimit) -> Result<Body, Refusal> {
     if limit.announced.is_some_and(|bytes| bytes > limit.bytes_max) {
         return Err(limit.exceeded());
     }
-    if matches!(request.method(), Method::Get | Method::Head) {
+    if matches!(head.method(), "GET" | "HEAD") {
         return Ok(Body::default());
     }
-    let is_chunked = request.headers().has("transfer-encoding").unwrap_or(true);
-    let is_bounded = limit.announced.is_some() && !is_chunked;
-    let bytes = if is_bounded { request.bytes().await } else { read_at_most(request, limit.bytes_max).await }
-        .map_err(|_| Refusal::new(Code::InvalidRequest, "the request body can't be read"))?;
+    let is_bounded = limit.announced.is_some() && head.header("transfer-encoding").is_none();
+    let bytes =
+        if is_bounded { read_all(request).await } else { read_at_most(request, limit.bytes_max).await };
+    let bytes = bytes.ok_or_else(|| Refusal::new(Code::InvalidRequest, "the request body can't be read"))?;
     if bytes.len() > limit.bytes_max {
         return Err(limit.exceeded());
     }
-    Ok(Body { bytes, content_type })
+    Ok(Body { bytes, content_type: head.header("content-type").map(str::to_owned) })
+}
+
+async fn read_all(request: &web_sys::Request) -> Option<Vec<u8>> {
+    let buffer = JsFuture::from(request.array_buffer().ok()?).await.ok()?;
+    Some(Uint8Array::new(&buffer).to_vec())
 }
 
 /// A body whose length nobody has announced. Of a longer one a little more than `bytes_max` is read: memory is bounded, however
 /// much would come.
-async fn read_at_most(request: &mut Request, bytes_max: usize) -> worker::Result<Vec<u8>> {
+async fn read_at_most(request: &web_sys::Request, bytes_max: usize) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    if request.inner().body().is_none() {
-        return Ok(bytes);
+    if request.body().is_none() {
+        return Some(bytes);
     }
-    let mut chunks = request.stream()?;
+    let mut chunks = worker::Request::from(Clone::clone(request)).stream().ok()?;
     while let Some(chunk) = chunks.next().await {
-        bytes.extend_from_slice(&chunk?);
+        bytes.extend_from_slice(&chunk.ok()?);
         if bytes.len() > bytes_max {
             break;
         }
     }
-    Ok(bytes)
+    Some(bytes)
 }
 
 /// Milliseconds since the Unix epoch.

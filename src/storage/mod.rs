@@ -14,7 +14,7 @@ pub mod jobs;
 pub mod recount;
 pub mod writer;
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -22,7 +22,9 @@ use futures_util::future::{Either, select};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::JsValue;
-use worker::{D1Database, D1PreparedStatement, D1Result, Delay};
+use worker::{D1Database, D1PreparedStatement, D1Result, Delay, Env};
+
+use crate::config::DATABASE_BINDING;
 
 /// A D1 call that has not answered by then counts as failed, its outcome unknown. D1's own limit is 30 s.
 const CALL_MAX: Duration = Duration::from_secs(12);
@@ -74,18 +76,29 @@ pub fn optional_integer(number: Option<i64>) -> JsValue {
 
 /// The database. It counts the calls made through it.
 pub struct Database {
-    d1: D1Database,
+    /// Found at the first call: most requests make none.
+    d1: OnceCell<D1Database>,
+    env: Env,
     calls: Rc<Cell<u32>>,
 }
 
 impl Database {
-    pub fn new(d1: D1Database) -> Self {
-        Self::counted(d1, Rc::default())
+    pub fn new(env: &Env) -> Self {
+        Self::counted(env, Rc::default())
     }
 
     /// Counts its calls here.
-    pub fn counted(d1: D1Database, calls: Rc<Cell<u32>>) -> Self {
-        Self { d1, calls }
+    pub fn counted(env: &Env, calls: Rc<Cell<u32>>) -> Self {
+        Self { d1: OnceCell::new(), env: env.clone(), calls }
+    }
+
+    fn d1(&self) -> Result<&D1Database, StorageError> {
+        if let Some(d1) = self.d1.get() {
+            return Ok(d1);
+        }
+        let missing = |_| StorageError::Unknown("the database is not bound".to_owned());
+        let found = self.env.d1(DATABASE_BINDING).map_err(missing)?;
+        Ok(self.d1.get_or_init(|| found))
     }
 
     /// Where its calls are counted.
@@ -95,13 +108,14 @@ impl Database {
 
     /// Runs the statements in one transaction.
     pub async fn batch(&self, statements: Vec<Statement>) -> Result<Vec<Answer>, StorageError> {
+        let d1 = self.d1()?;
         let prepared = statements
             .into_iter()
-            .map(|statement| self.d1.prepare(statement.sql).bind(&statement.parameters))
+            .map(|statement| d1.prepare(statement.sql).bind(&statement.parameters))
             .collect::<Result<Vec<D1PreparedStatement>, _>>()
             .map_err(unknown)?;
         self.calls.set(self.calls.get() + 1);
-        let call = std::pin::pin!(self.d1.batch(prepared));
+        let call = std::pin::pin!(d1.batch(prepared));
         match select(call, Delay::from(CALL_MAX)).await {
             Either::Left((results, _)) => Ok(results.map_err(unknown)?.into_iter().map(Answer).collect()),
             Either::Right(_) => Err(StorageError::Unknown("no answer in time".to_owned())),

@@ -1,0 +1,144 @@
+//! The border to the platform: requests come in and responses go out in one crossing each, without the objects that a crossing for
+//! every header would make.
+
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Array;
+use worker::web_sys;
+
+/// Headers that the service reads, in the order of `Head`'s values.
+const NAMES: [&str; 10] = [
+    "content-length",
+    "content-type",
+    "transfer-encoding",
+    "origin",
+    "access-control-request-method",
+    "authorization",
+    "xproxy-api-key",
+    "xproxy-usecase-version",
+    "idempotency-key",
+    "cf-connecting-ip",
+];
+
+#[wasm_bindgen(module = "/src/api/border.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = head)]
+    fn js_head(request: &web_sys::Request, names: &Array) -> String;
+
+    #[wasm_bindgen(js_name = headers)]
+    fn js_headers(common: &web_sys::Headers, more: &str) -> web_sys::Headers;
+
+    #[wasm_bindgen(js_name = respond)]
+    fn js_respond(
+        status: u16,
+        bytes: Option<&[u8]>,
+        common: &web_sys::Headers,
+        more: &str,
+    ) -> web_sys::Response;
+}
+
+thread_local! {
+    static JS_NAMES: Array = NAMES.iter().map(|name| JsValue::from_str(name)).collect();
+}
+
+/// What a request says before its body.
+#[derive(Debug, Default)]
+pub struct Head {
+    text: String,
+    /// Where each line ends: method, path, query, and the values of `NAMES`.
+    ends: Vec<usize>,
+}
+
+/// Stands for a header that is not there.
+const ABSENT: &str = "\0";
+
+impl Head {
+    pub fn of(request: &web_sys::Request) -> Self {
+        Self::parse(JS_NAMES.with(|names| js_head(request, names)))
+    }
+
+    fn parse(text: String) -> Self {
+        let ends = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
+        Self { text, ends }
+    }
+
+    fn line(&self, number: usize) -> Option<&str> {
+        let start = match number.checked_sub(1) {
+            Some(before) => self.ends.get(before)? + 1,
+            None => 0,
+        };
+        self.text.get(start..*self.ends.get(number)?)
+    }
+
+    /// As it was sent, in capitals where the platform knows it.
+    pub fn method(&self) -> &str {
+        self.line(0).unwrap_or_default()
+    }
+
+    /// Of the URL, as the URL standard writes it.
+    pub fn path(&self) -> &str {
+        self.line(1).unwrap_or_default()
+    }
+
+    /// Without the question mark.
+    pub fn query(&self) -> Option<&str> {
+        self.line(2)?.strip_prefix('?')
+    }
+
+    /// A header's value. Only those in `NAMES` are known here.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let place = NAMES.iter().position(|known| *known == name);
+        debug_assert!(place.is_some(), "{name} is not in NAMES");
+        self.line(place? + 3).filter(|value| *value != ABSENT)
+    }
+}
+
+/// Headers of a response besides the common ones, as `border.js` takes them.
+#[derive(Debug, Default)]
+pub struct More(String);
+
+impl More {
+    /// A line break in a value would be another header: it becomes a space.
+    pub fn set(&mut self, name: &str, value: &str) {
+        for part in [name, value] {
+            self.0.extend(part.chars().map(|char| if char == '\n' { ' ' } else { char }));
+            self.0.push('\n');
+        }
+    }
+}
+
+/// A response with a body of bytes, or without any.
+pub fn respond(
+    status: u16,
+    bytes: Option<&[u8]>,
+    common: &web_sys::Headers,
+    more: &More,
+) -> web_sys::Response {
+    js_respond(status, bytes, common, &more.0)
+}
+
+/// All headers of a response that is put together elsewhere.
+pub fn headers(common: &web_sys::Headers, more: &More) -> worker::Headers {
+    worker::Headers(js_headers(common, &more.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_line_by_line() {
+        let mut lines = vec!["PUT", "/a/b", "?x=1"];
+        lines.extend(NAMES.map(|name| if name == "origin" { "https://a.example" } else { ABSENT }));
+        let head = Head::parse(lines.join("\n"));
+        assert_eq!((head.method(), head.path(), head.query()), ("PUT", "/a/b", Some("x=1")));
+        assert_eq!(head.header("origin"), Some("https://a.example"));
+        assert_eq!(head.header("cf-connecting-ip"), None);
+    }
+
+    #[test]
+    fn no_value_makes_another_header() {
+        let mut more = More::default();
+        more.set("a", "b\nset-cookie: c");
+        assert_eq!(more.0, "a\nb set-cookie: c\n");
+    }
+}
