@@ -21,7 +21,7 @@ export async function start(root, bundle) {
   const wasm = readdirSync(bundle).find((name) => name.endsWith(".wasm"));
   const ours = [script(bundle, "index.js"), { type: "CompiledWasm", path: join(bundle, wasm), contents: readFileSync(join(bundle, wasm)) }];
   const miniflare = new Miniflare(convertV4MiniflareOptions({
-    inspectorPort: Number(process.env.INSPECTOR_PORT ?? 0),
+    inspectorPort: process.env.INSPECTOR_PORT ? Number(process.env.INSPECTOR_PORT) : undefined,
     // Lines of the log are written, as in production, but nobody reads them.
     handleStructuredLogs: () => {},
     workers: [

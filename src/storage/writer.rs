@@ -264,8 +264,12 @@ impl ScoreBatch<'_> {
         let changed = self.changed();
         let numbers: Vec<i64> = changed.iter().map(|(_, number)| *number).collect();
         let by_list = |list: &wasm_bindgen::JsValue| vec![list.clone(), application.clone(), type_no.clone()];
-        let mut statements = vec![
-            self.id.guard(),
+        let mut statements = vec![self.id.guard()];
+        if self.instances.iter().any(|instance| instance.may_create) {
+            statements.push(Statement::new(include_str!("sql/insert_instances.sql"), by_list(&instances)));
+        }
+        let found_at = statements.len() + 1;
+        statements.extend([
             Statement::new(
                 include_str!("sql/outbox.sql"),
                 vec![
@@ -282,19 +286,22 @@ impl ScoreBatch<'_> {
             ),
             Statement::new(
                 include_str!("sql/old_instances.sql"),
-                vec![instances.clone(), application.clone(), live.clone(), text(&json_of(self.tracked_keys))],
+                vec![
+                    instances.clone(),
+                    application.clone(),
+                    live.clone(),
+                    text(&json_of(self.tracked_keys)),
+                    type_no.clone(),
+                ],
             ),
             Statement::new(include_str!("sql/old_scores.sql"), by_list(&scores)),
-        ];
+        ]);
         let held = (!changed.is_empty()).then_some(statements.len());
         if held.is_some() {
             statements.push(Statement::new(
                 include_str!("sql/held_scores.sql"),
                 vec![text(&json_of(&changed)), type_no.clone(), live],
             ));
-        }
-        if self.instances.iter().any(|instance| instance.may_create) {
-            statements.push(Statement::new(include_str!("sql/insert_instances.sql"), by_list(&instances)));
         }
         if self.scores.iter().any(|score| score.score.is_some()) {
             statements.push(Statement::new(include_str!("sql/upsert_scores.sql"), by_list(&scores)));
@@ -307,7 +314,8 @@ impl ScoreBatch<'_> {
             statements.push(remember(self.id.type_no, self.application_no, self.now_ms, self.idempotency));
         }
         let answers = database.batch(statements).await?;
-        let (Some(old_instances), Some(old_scores)) = (answers.get(2), answers.get(3)) else {
+        let (Some(old_instances), Some(old_scores)) = (answers.get(found_at), answers.get(found_at + 1))
+        else {
             return Err(StorageError::Corrupt("a batch without its answers".to_owned()));
         };
         let mut before = read_before(old_instances, old_scores)?;
@@ -342,10 +350,10 @@ impl ScoreBatch<'_> {
             .scores
             .iter()
             .filter_map(|s| {
-                let id = &self.instances.get(s.instance)?.use_case_id;
+                let instance = self.instances.get(s.instance)?;
                 let set = i32::from(s.score.is_some());
                 Some((
-                    id,
+                    &instance.use_case_id,
                     s.kpi_no,
                     set,
                     s.score,
@@ -354,6 +362,7 @@ impl ScoreBatch<'_> {
                     i32::from(s.fresh),
                     &s.comment,
                     &s.source,
+                    instance.instance_no,
                 ))
             })
             .collect();
