@@ -3,7 +3,7 @@
 import { DurableObject } from "cloudflare:workers";
 import * as wasm from "../build/index.js";
 
-export { default } from "../build/index.js";
+export { service as default } from "./service.js";
 
 export class Aggregator extends DurableObject {
   constructor(ctx, env) {

@@ -8,11 +8,32 @@ pub mod domain;
 pub mod schedule;
 pub mod storage;
 
-use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys};
+use wasm_bindgen::prelude::*;
+use worker::js_sys::Promise;
+use worker::{Context, Env, ScheduleContext, ScheduledEvent, event, web_sys, worker_sys};
 
-#[event(fetch)]
-async fn fetch(request: web_sys::Request, env: Env, later: Context) -> worker::Result<web_sys::Response> {
-    api::handle(request, &env, &later).await
+/// Takes the requests of an isolate: see `entry/service.js`.
+#[wasm_bindgen]
+pub struct Gate;
+
+#[wasm_bindgen]
+#[allow(clippy::new_without_default)] // JavaScript makes it
+impl Gate {
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Self {
+        Self
+    }
+
+    /// Resolves to the response.
+    pub fn fetch(&self, request: web_sys::Request, env: Env, later: worker_sys::Context) -> Promise {
+        wasm_bindgen_futures::future_to_promise(async move {
+            let response = api::handle(request, &env, &Context::new(later)).await;
+            response.map(JsValue::from).map_err(|error| {
+                worker::console_error!(r#"{{"level":"error","event":"request_failed"}}"#);
+                JsValue::from(error)
+            })
+        })
+    }
 }
 
 #[event(scheduled)]

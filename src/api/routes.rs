@@ -1,5 +1,7 @@
 //! The URL map: every route once, with what it takes to use it.
 
+use std::sync::OnceLock;
+
 use crate::domain::refusal::{Code, Refusal, shown};
 
 /// What a route needs its caller to be allowed.
@@ -216,31 +218,47 @@ fn fitting(asked: &str, path: &str) -> impl Iterator<Item = (&'static Route, Res
     let is_forgiven = path.len() > 1 && !matches!(asked, "DELETE" | "PUT");
     let trimmed = if is_forgiven { path.strip_suffix('/').unwrap_or(path) } else { path };
     let segments: Vec<&str> = trimmed.split('/').collect();
-    ROUTES.iter().filter_map(move |route| fit(route.1, &segments).map(|parameters| (route, parameters)))
+    table()
+        .iter()
+        .filter_map(move |(route, pattern)| fit(pattern, &segments).map(|parameters| (*route, parameters)))
+}
+
+type Patterns = Vec<(&'static Route, Vec<&'static str>)>;
+
+/// Every route with its pattern in parts, made once.
+fn table() -> &'static Patterns {
+    static TABLE: OnceLock<Patterns> = OnceLock::new();
+    TABLE.get_or_init(|| ROUTES.iter().map(|route| (route, route.1.split('/').collect())).collect())
+}
+
+/// The name of a parameter, if that is what a part of a pattern stands for.
+fn parameter(part: &str) -> Option<&str> {
+    part.strip_prefix('{')?.strip_suffix('}')
 }
 
 /// The parameters, if the path fits the pattern.
-fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> {
+fn fit(pattern: &[&str], segments: &[&str]) -> Option<Result<Parameters, Refusal>> {
+    if pattern.last() == Some(&"**") {
+        let before = pattern.get(..pattern.len() - 1)?;
+        return segments.starts_with(before).then(|| Ok(Parameters::default()));
+    }
+    let fits = |(part, segment): (&&str, &&str)| match parameter(part) {
+        None => part == segment,
+        Some("use_case_id") => !matches!(*segment, "kpis" | "properties"),
+        Some(_) => true,
+    };
+    if pattern.len() != segments.len() || !pattern.iter().zip(segments).all(fits) {
+        return None;
+    }
     let mut parameters = Parameters::default();
-    let mut rest = segments.iter();
-    let mut undecodable = false;
-    for expected in pattern.split('/') {
-        if expected == "**" {
-            return Some(Ok(parameters));
-        }
-        let segment = rest.next()?;
-        let Some(name) = expected.strip_prefix('{').and_then(|name| name.strip_suffix('}')) else {
-            if expected != *segment {
-                return None;
-            }
-            continue;
+    for (part, segment) in pattern.iter().zip(segments) {
+        let Some(name) = parameter(part) else { continue };
+        let Ok(decoded) = percent_encoding::percent_decode_str(segment).decode_utf8() else {
+            return Some(Err(Refusal::new(
+                Code::InvalidRequest,
+                "the path is not valid UTF-8 after percent-decoding",
+            )));
         };
-        if name == "use_case_id" && matches!(*segment, "kpis" | "properties") {
-            return None;
-        }
-        let decoded =
-            percent_encoding::percent_decode_str(segment).decode_utf8().map(|text| text.into_owned());
-        undecodable |= decoded.is_err();
         let place = match name {
             "use_case_name" => &mut parameters.use_case_name,
             "use_case_id" => &mut parameters.use_case_id,
@@ -249,16 +267,9 @@ fn fit(pattern: &str, segments: &[&str]) -> Option<Result<Parameters, Refusal>> 
             "application_id" => &mut parameters.application_id,
             _ => &mut parameters.key_id,
         };
-        *place = decoded.ok();
+        *place = Some(decoded.into_owned());
     }
-    if rest.next().is_some() {
-        return None;
-    }
-    Some(if undecodable {
-        Err(Refusal::new(Code::InvalidRequest, "the path is not valid UTF-8 after percent-decoding"))
-    } else {
-        Ok(parameters)
-    })
+    Some(Ok(parameters))
 }
 
 #[cfg(test)]

@@ -2,7 +2,8 @@
 // only; nothing of this is in the code that ships.
 //   GET /__cost: the counts since the last time.
 import { DurableObject } from "cloudflare:workers";
-import Service, * as wasm from "../../build/index.js";
+import * as wasm from "../../build/index.js";
+import { service } from "../../entry/service.js";
 
 // The clock stands still, in the middle of a slot and of a day: what an isolate remembers for a while it remembers, and no count
 // depends on when the test runs.
@@ -112,6 +113,6 @@ export default {
       counts = none();
       return answer;
     }
-    return new Service(ctx, countedEnv(env)).fetch(request);
+    return service.fetch(request, countedEnv(env), ctx);
   },
 };

@@ -4,7 +4,8 @@
 //   POST /__chaos: the same for the chaos tests, any number of kinds at once, drawn. Answers the counts by kind.
 //   GET /__object?name=…&sql=… &lose=1 or &restart=1: what an object holds, or its end, with all that it holds or without.
 import { DurableObject } from "cloudflare:workers";
-import Service, * as wasm from "../../build/index.js";
+import * as wasm from "../../build/index.js";
+import { service } from "../../entry/service.js";
 
 // mode: "refuse" (nothing happens), "lose" (it takes effect, and then the connection is lost), "slow", or "none".
 // Every `every`th call, counted; or, with `random`, one of so many, drawn with a fixed seed.
@@ -116,7 +117,7 @@ async function reach(env, parameters) {
   return end.then(() => Response.json("still there"), () => Response.json("gone"));
 }
 
-const service = (env, ctx) => new Service(ctx, { ...env, DB: unreliable(env.DB, "worker", ctx) });
+const unreliableEnv = (env, ctx) => ({ ...env, DB: unreliable(env.DB, "worker", ctx) });
 
 export default {
   async fetch(request, env, ctx) {
@@ -135,10 +136,10 @@ export default {
       return Response.json(counts);
     }
     if (pathname === "/__object") return reach(env, searchParams);
-    return service(env, ctx).fetch(request);
+    return service.fetch(request, unreliableEnv(env, ctx), ctx);
   },
 
   scheduled(event, env, ctx) {
-    return service(env, ctx).scheduled(event);
+    return service.scheduled(event, unreliableEnv(env, ctx), ctx);
   },
 };
