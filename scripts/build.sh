@@ -7,7 +7,7 @@ cd "$ROOT"
 stamp=build/.stamp
 log="$TOOLS/logs/build.log"
 # src/api/openapi is of the tests only.
-wanted="$(find src Cargo.toml Cargo.lock -type f -not -path "src/api/openapi/*" -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
+wanted="$(find src build.rs Cargo.toml Cargo.lock -type f -not -path "src/api/openapi/*" -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
 if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   say "Building the Worker (a few minutes the first time)"
   "$WORKER_BUILD" --release >"$log" 2>&1 || { tail -n 40 "$log" >&2; fail "the build failed; the whole output is in $log"; }
