@@ -1,15 +1,15 @@
 //! Time: slots of 15 minutes, ranges, and the calendar buckets (hours, days, weeks, months) of a time zone. All instants are
 //! milliseconds since the Unix epoch, UTC. There is no clock here; "now" is an argument where it matters.
 
-use chrono::{
-    DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, SecondsFormat, TimeDelta, TimeZone,
-};
-use chrono_tz::Tz;
+use super::zones;
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// The resolution of aggregates: every UTC offset in use since 2000 is a multiple of it.
 pub const SLOT_MS: i64 = 15 * 60 * 1000;
+
+const SLOT_S: i64 = SLOT_MS / 1000;
 
 pub const SLOTS_PER_DAY: i64 = 96;
 
@@ -60,14 +60,14 @@ impl Granularity {
     }
 }
 
-/// A time zone of the IANA database.
+/// A time zone of the IANA database, in slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Zone(Tz);
+pub struct Zone(zones::Zone);
 
 impl Zone {
     /// By its exact name: `Europe/Berlin`, `UTC`.
     pub fn parse(name: &str) -> Option<Self> {
-        name.parse::<Tz>().ok().map(Self)
+        zones::Zone::find(name).map(Self)
     }
 
     pub fn name(&self) -> &'static str {
@@ -76,9 +76,7 @@ impl Zone {
 
     /// The offset from UTC at an instant, in slots, rounded down (before 2000 some zones had odd ones).
     fn offset_slots(&self, slot: i64) -> i64 {
-        let utc = DateTime::from_timestamp_millis(slot_start_ms(slot)).unwrap_or_default();
-        let offset = self.0.offset_from_utc_datetime(&utc.naive_utc()).fix();
-        i64::from(offset.local_minus_utc()).div_euclid(SLOT_MS / 1000)
+        self.0.offset_s(slot.saturating_mul(SLOT_S)).div_euclid(SLOT_S)
     }
 
     /// The date and time that clocks show at the start of a slot, as if it were UTC.
@@ -89,28 +87,25 @@ impl Zone {
 
     /// The instant at which clocks showed the same a year before; 29 February becomes the 28th.
     pub fn year_before(&self, ms: i64) -> i64 {
-        let utc = DateTime::from_timestamp_millis(ms).unwrap_or_default();
-        let shown = utc.with_timezone(&self.0).naive_local();
-        let earlier = shown.checked_sub_months(chrono::Months::new(12)).unwrap_or(shown);
-        match self.0.from_local_datetime(&earlier).earliest() {
-            Some(instant) => instant.timestamp_millis(),
+        let offset_ms = self.0.offset_s(ms.div_euclid(1000)) * 1000;
+        let shown = DateTime::from_timestamp_millis(ms + offset_ms).unwrap_or_default();
+        let earlier = shown.checked_sub_months(chrono::Months::new(12)).unwrap_or(shown).timestamp_millis();
+        match self.0.first_showing(earlier.div_euclid(1000)) {
+            Some(instant_s) => instant_s * 1000 + earlier.rem_euclid(1000),
             // Skipped by clocks: as they went on.
-            None => earlier.and_utc().timestamp_millis() - (shown.and_utc().timestamp_millis() - ms),
+            None => earlier - offset_ms,
         }
     }
 
     /// The first instant of a local date, to the slot. Where clocks skip midnight it is the first that they show of the
     /// date, or of a later one if they skip the date; where midnight comes twice, the first.
     fn first_slot_of(&self, date: NaiveDate) -> i64 {
-        let midnight = date.and_time(NaiveTime::MIN);
+        let midnight_s = date.and_time(NaiveTime::MIN).and_utc().timestamp();
         // Clocks never skip more than a day.
-        for quarter in 0..=SLOTS_PER_DAY {
-            let shown = midnight + TimeDelta::milliseconds(quarter * SLOT_MS);
-            if let Some(instant) = self.0.from_local_datetime(&shown).earliest() {
-                return slot_of(instant.timestamp_millis());
-            }
-        }
-        slot_of(midnight.and_utc().timestamp_millis())
+        (0..=SLOTS_PER_DAY)
+            .find_map(|quarter| self.0.first_showing(midnight_s + quarter * SLOT_S))
+            .unwrap_or(midnight_s)
+            .div_euclid(SLOT_S)
     }
 }
 
@@ -284,14 +279,20 @@ pub fn format_timestamp(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// `2026-11-24`, with all its digits: chrono alone would take spaces and signs for some of them.
+/// `2026-11-24`, with all its digits.
 fn parse_date(text: &str) -> Option<NaiveDate> {
     let is_date = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    is_date.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()
+    if !is_date {
+        return None;
+    }
+    // By a pattern chrono would read it too, with all that its patterns can hold.
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
 }
 
 /// A bound of a range: a date, which is its first instant in the zone, or an RFC 3339 time. A `+` that URL decoding has turned

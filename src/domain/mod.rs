@@ -14,3 +14,4 @@ pub mod refusal;
 pub mod segments;
 pub mod statistics;
 pub mod tally;
+pub mod zones;
