@@ -2,6 +2,7 @@
 //! into a response (`answer`). Nothing here writes scores or aggregates; that is the object's work.
 
 mod accounts;
+mod address;
 mod admin;
 mod admission;
 mod analysis;
@@ -36,11 +37,12 @@ use std::rc::Rc;
 
 use futures_util::StreamExt;
 use uuid::Uuid;
-use worker::{Env, Method, Request, Response, Url};
+use worker::{Env, Method, Request, Response};
 
 use crate::config::{BODY_BYTES_MAX, DATABASE_BINDING, IMPORT_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::{Database, StorageError};
+use address::Address;
 use answer::Answer;
 use auth::Caller;
 use body::Body;
@@ -81,8 +83,8 @@ pub async fn handle(mut request: Request, env: &Env, later: &worker::Context) ->
     if exposure.is_preflight(&request) {
         return answer::respond_to_preflight(&exposure, &request_id);
     }
-    let url = request.url()?;
-    let found = routes::find(&method, url.path());
+    let address = Address::of(&request)?;
+    let found = routes::find(&method, &address.path);
     let route = found.as_ref().map_or("", |found| found.pattern);
     let limit = BodyLimit::of(&found, &request);
     let admitted = match admission::admit(limit.expected, started_ms) {
@@ -91,12 +93,13 @@ pub async fn handle(mut request: Request, env: &Env, later: &worker::Context) ->
         Err(refusal) => return answer::respond(Err(refusal), &exposure, &request_id, &method),
     };
     let mut work = Work { env, later, request_id, started_ms, application_no: None, cost: Cost::default() };
-    let answer = work.respond(&mut request, &url, found, &limit).await.map(|answer| answer.holding(admitted));
+    let answer =
+        work.respond(&mut request, &address, found, &limit).await.map(|answer| answer.holding(admitted));
     let cause = answer.as_ref().err().and_then(|refusal| refusal.cause.clone());
     let is_elsewhere = matches!(&answer, Err(refusal) if refusal.code == Code::MethodNotAllowed);
     let mut response = answer::respond(answer, &exposure, &work.request_id, &method)?;
     if is_elsewhere {
-        response.headers_mut().set("allow", &routes::allowed(&method, url.path()).join(", "))?;
+        response.headers_mut().set("allow", &routes::allowed(&method, &address.path).join(", "))?;
     }
     work.log(&method, route, response.status_code(), cause);
     Ok(response)
@@ -123,7 +126,7 @@ impl Work<'_> {
     async fn respond(
         &mut self,
         request: &mut Request,
-        url: &Url,
+        address: &Address,
         found: Result<Found, Refusal>,
         limit: &BodyLimit,
     ) -> Result<Answer, Refusal> {
@@ -132,9 +135,9 @@ impl Work<'_> {
                 return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
             }
             Ok(Found { action: Action::OpenApi | Action::Docs, .. }) => {
-                return docs::serve(self.env, url.path()).await;
+                return docs::serve(self.env, &address.path).await;
             }
-            Err(refusal) if routes::is_public(url.path()) => return Err(refusal.clone()),
+            Err(refusal) if routes::is_public(&address.path) => return Err(refusal.clone()),
             _ => {}
         }
         // (1)
@@ -158,7 +161,7 @@ impl Work<'_> {
         let header = |name: &str| request.headers().get(name).ok().flatten();
         let (content_type, idempotency_key, version) =
             (header("content-type"), header("idempotency-key"), header("xproxy-usecase-version"));
-        let query = Query::parse(url.query())?;
+        let query = Query::parse(Some(&address.query))?;
         let body = read_body(request, limit, content_type).await?;
         // (5)
         let context = Context {

@@ -279,14 +279,20 @@ pub fn format_timestamp(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// `2026-11-24`, with all its digits: chrono alone would take spaces and signs for some of them.
+/// `2026-11-24`, with all its digits.
 fn parse_date(text: &str) -> Option<NaiveDate> {
     let is_date = text.len() == 10
         && text.bytes().enumerate().all(|(at, byte)| match at {
             4 | 7 => byte == b'-',
             _ => byte.is_ascii_digit(),
         });
-    is_date.then(|| NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()).flatten()
+    if !is_date {
+        return None;
+    }
+    // By a pattern chrono would read it too, with all that its patterns can hold.
+    let mut parts = text.split('-');
+    let (year, month, day) = (parts.next()?, parts.next()?, parts.next()?);
+    NaiveDate::from_ymd_opt(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
 }
 
 /// A bound of a range: a date, which is its first instant in the zone, or an RFC 3339 time. A `+` that URL decoding has turned
