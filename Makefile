@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-cost test-overload soak record fuzz fmt lint openapi deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-cost test-overload bench soak record fuzz fmt lint openapi deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-cost: ## Calls and rows that requests cost in D1 and objects, and the size 
 
 fuzz: setup ## Random input for all that reads what others send, for FUZZ_MINUTES (5); not in `make test`, which tries little of it
 	@scripts/fuzz.sh
+
+bench: ## Ours beside the platform's limit and the plain design, in 12 minutes; QUICK=1 in 3. Table in target/bench/bench.md
+	@scripts/bench.sh
 
 test-overload: setup ## Five times the load that can be served, for a minute (OVERLOAD_SECONDS)
 	@OVERLOAD_SECONDS="$${OVERLOAD_SECONDS:-60}" REPORT_DIR="$(CURDIR)/target/reports" scripts/test.sh overload

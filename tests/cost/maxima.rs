@@ -10,8 +10,9 @@ const D1_WRITTEN_WITH_INSTANCE_TARGET: u64 = 4;
 const D1_WRITTEN_A_BATCH_TARGET: u64 = 1;
 /// Scores in bulk, within an hour, for each row written in the object's storage.
 const BULK_SCORES_A_ROW_TARGET: u64 = 10;
-/// The Worker as it is uploaded. A free account takes 3 MB; what is small starts fast.
-pub const WASM_GZIPPED_KB: usize = 450;
+/// The Worker as it is uploaded. A free account takes 3 MB; what is small starts fast. 450 was set out to reach; what is in the way
+/// says `docs/PERFORMANCE.md`.
+pub const WASM_GZIPPED_KB: usize = 535;
 
 /// Counts of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -38,9 +39,10 @@ const NOTHING: Cost = Cost {
     object_rows_written: 0,
 };
 
-/// A new instance with its first score, besides its batch: each is a row and an entry in an index. Reads: each statement asks for
-/// both by their keys.
-pub const OF_NEW_INSTANCE: Cost = Cost { d1_rows_read: 8, d1_rows_written: 4, object_calls: 1, ..NOTHING };
+/// A new instance with its first score, besides its batch: each is a row and an entry in an index. Reads: behind
+/// the insert each statement finds the instance at its number; looking for the id, and not finding it, would read 4 rows less and take
+/// longer, since ids come in no order.
+pub const OF_NEW_INSTANCE: Cost = Cost { d1_rows_read: 12, d1_rows_written: 4, object_calls: 1, ..NOTHING };
 
 /// A batch of scores of one KPI in one slot, besides its scores. One row written in D1, the outbox, which the guard reads too; in the
 /// object three: the watermark, and a day of the KPI's cells and of the instances', which are read before.
@@ -115,7 +117,7 @@ pub const SCORE_CLEARED: Cost = Cost {
 pub const INSTANCE_WITH_PROPERTIES: Cost = Cost {
     d1_calls: 2,
     d1_statements: 10,
-    d1_rows_read: 14,
+    d1_rows_read: 16,
     d1_rows_written: 6,
     object_calls: 1,
     object_statements: 8,
