@@ -31,6 +31,9 @@ function ratios(results) {
     return [[name, spread(values, 2), `${relation} ${target}`, isMet(median(values), relation, target)]];
   });
   const [first, last] = [results.tenths[0], results.tenths.at(-1)];
+  rows.push(["wasm, gzipped, KB", String(results.wasm), "<= 450", results.wasm <= 450]);
+  rows.push(["start-up beyond compiling, ms", results.startUpMs.toFixed(2), "<= 1", results.startUpMs <= 1]);
+  rows.push(["memory of the Worker and all its objects, MB", results.wasmMemoryMb.toFixed(1), "<= 32", results.wasmMemoryMb <= 32]);
   rows.push(["ingest: rate of the last tenth, of the first", (first / last).toFixed(2), ">= 0.8", first / last >= 0.8]);
   return rows;
 }
@@ -45,6 +48,12 @@ export function table(results) {
   for (const name of Object.keys(results.rounds[0])) {
     const of = (key, digits) => spread(results.rounds.map((round) => round[name][key]), digits);
     lines.push(`| ${name} | ${of("perSecond", 0)} | ${of("p50", 1)} | ${of("p95", 1)} | ${of("p99", 1)} | ${of("cpuMs", 2)} | ${median(results.rounds.map((round) => round[name].residentMb)).toFixed(0)} |`);
+  }
+  lines.push("", "| rows and calls for | D1 rows written | object rows written | D1 calls | object calls | D1 rows read |", "|---|---|---|---|---|---|");
+  for (const [name, cost] of Object.entries(results.rows)) {
+    const each = (count) => String(Number((count / cost.scores).toFixed(3)));
+    const cells = [cost.d1_rows_written, cost.object_rows_written, cost.d1_calls, cost.object_calls, cost.d1_rows_read].map(each);
+    lines.push(`| ${name} | ${cells.join(" | ")} |`);
   }
   return `${lines.join("\n")}\n`;
 }

@@ -1,12 +1,14 @@
 // make bench: limit, plain and ours side by side in one workerd, interleaved, several rounds. Writes target/bench/bench.{md,json}.
 // QUICK=1: fewer and shorter rounds, and a hundred thousand stored scores instead of a million.
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { KPIS, call, define, fill } from "./data.mjs";
-import { drive, median } from "./load.mjs";
+import { drive } from "./load.mjs";
 import { table } from "./report.mjs";
 import { KEY, start, usage } from "./service.mjs";
+import { startUpMs } from "./startup.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const quick = Boolean(process.env.QUICK);
@@ -122,13 +124,42 @@ async function measure(urls, pid) {
   return rounds;
 }
 
+// Rows written for a score, in D1 and in the object. Counts, not measurements: a write costs the same each time.
+async function countRows(url) {
+  const cost = async () => (await fetch(`${url}/__cost`)).json();
+  await define(url, "Counted", KPIS.slice(0, 2));
+  const score = (id, kpi) => call(url, "PUT", `use_cases/instances/Counted/${id}/kpis/${kpi}`, { score: 1 });
+  await score("first", "Speed");
+  const items = Array.from({ length: BULK_ITEMS }, (_, n) => ({ use_case_id: `${n}`, kpi_name: "Speed", score: n }));
+  const works = {
+    "a new instance and its score": [1, () => score("a", "Speed")],
+    "a score on an existing instance": [1, () => score("a", "Cost")],
+    "a score in bulk, new instances": [BULK_ITEMS, () => call(url, "POST", "use_cases/definitions/Counted/scores", { scores: items })],
+    "a dashboard": [1, () => call(url, "GET", "dashboard/Counted")],
+  };
+  const counted = {};
+  for (const [name, [scores, work]] of Object.entries(works)) {
+    await cost();
+    await work();
+    counted[name] = { scores, ...(await cost()) };
+  }
+  return counted;
+}
+
+// As it is uploaded, compressed.
+function wasmSize() {
+  return Math.ceil(gzipSync(readFileSync(join(root, "build/index_bg.wasm")), { level: 9 }).length / 1024);
+}
+
 const bundle = process.env.BUNDLE;
-const { miniflare, urls, pid } = await start(root, bundle);
+const { miniflare, urls, pid } = await start(root, bundle, process.env.COUNTED);
 try {
   const idleMb = usage(pid).residentMb;
   const tenths = await prepare(urls);
   const rounds = await measure(urls, pid);
-  const results = { date: new Date().toISOString().slice(0, 10), quick, stored: STORED, bulkItems: BULK_ITEMS, idleMb, tenths, rounds };
+  const { bytes } = await (await fetch(`${urls.ours}/__memory`)).json();
+  const rows = await countRows(urls.counted);
+  const results = { date: new Date().toISOString().slice(0, 10), quick, stored: STORED, bulkItems: BULK_ITEMS, idleMb, tenths, rounds, rows, wasm: wasmSize(), wasmMemoryMb: bytes / 2 ** 20, startUpMs: startUpMs(root) };
   const folder = join(root, "target/bench");
   mkdirSync(folder, { recursive: true });
   writeFileSync(join(folder, "bench.json"), `${JSON.stringify(results, null, 1)}\n`);

@@ -15,11 +15,17 @@ function worker(name, modules, modulesRoot, bindings) {
 
 const object = (className) => ({ className, useSQLite: true });
 
-// `bundle`: the folder into which `wrangler deploy --dry-run` put the release build.
-export async function start(root, bundle) {
+const wasmOf = (folder) => {
+  const name = readdirSync(folder).find((file) => file.endsWith(".wasm"));
+  return { type: "CompiledWasm", path: join(folder, name), contents: readFileSync(join(folder, name)) };
+};
+
+// `bundle`: the folder into which `wrangler deploy --dry-run` put the release build. `counted`: the same with the entry of tests/cost.
+export async function start(root, bundle, counted) {
   const workers = join(root, "bench/workers");
-  const wasm = readdirSync(bundle).find((name) => name.endsWith(".wasm"));
-  const ours = [script(bundle, "index.js"), { type: "CompiledWasm", path: join(bundle, wasm), contents: readFileSync(join(bundle, wasm)) }];
+  const beside = (name) => ({ ...script(workers, name), path: join(bundle, name) });
+  const ours = [beside("measured.js"), beside("instances.js"), script(bundle, "index.js"), wasmOf(bundle)];
+  const service = (name) => ({ d1Databases: { DB: name }, durableObjects: { AGGREGATOR: object("Aggregator") }, bindings: { ROOT_API_KEY: KEY } });
   const miniflare = new Miniflare(convertV4MiniflareOptions({
     inspectorPort: process.env.INSPECTOR_PORT ? Number(process.env.INSPECTOR_PORT) : undefined,
     // Lines of the log are written, as in production, but nobody reads them.
@@ -28,20 +34,19 @@ export async function start(root, bundle) {
       worker("limit", [script(workers, "limit.js")], workers, { durableObjects: { LIMIT: object("Limit") } }),
       worker("plain", [script(workers, "plain.js")], workers, { d1Databases: { DB: "plain" }, durableObjects: { TOTALS: object("Totals") } }),
       worker("ours", ours, bundle, {
-        d1Databases: { DB: "ours" },
-        durableObjects: { AGGREGATOR: object("Aggregator") },
-        bindings: { ROOT_API_KEY: KEY },
+        ...service("ours"),
         // On Cloudflare a limiter is a counter in memory; here each call of it is a request to another Worker. Plain has none.
         ratelimits: process.env.LIMITERS ? { RATE_LIMIT_ADMIN: { namespace_id: "1", simple: { limit: 50_000, period: 10 } } } : {},
       }),
+      worker("counted", [script(counted, "entry.js"), wasmOf(counted)], counted, service("counted")),
     ],
   }));
   await miniflare.ready;
   const urls = {};
-  for (const name of ["limit", "plain", "ours"]) {
+  for (const name of ["limit", "plain", "ours", "counted"]) {
     urls[name] = String(await miniflare.unsafeGetDirectURL(name)).replace(/\/$/, "");
   }
-  await migrate(await miniflare.getD1Database("DB", "ours"), join(root, "migrations"));
+  for (const name of ["ours", "counted"]) await migrate(await miniflare.getD1Database("DB", name), join(root, "migrations"));
   return { miniflare, urls, pid: child() };
 }
 

@@ -22,4 +22,5 @@ bundle() {
 }
 say "Bundling the release build"
 bundle "$ROOT/target/bench/bundle" wrangler.toml
-BUNDLE="$ROOT/target/bench/bundle" node bench/run.mjs
+bundle "$ROOT/target/bench/counted" tests/cost/wrangler.toml
+BUNDLE="$ROOT/target/bench/bundle" COUNTED="$ROOT/target/bench/counted" node bench/run.mjs
