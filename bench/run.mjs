@@ -33,6 +33,10 @@ function scenarios(urls) {
   const read = (url, path) => ({ url, script: "read.lua", connections: READ_CONNECTIONS, env: { KEY, URL_PATH: path } });
   const kpis = KPIS.slice(0, 4).map(({ name }) => `&kpi=${name}`).join("");
   const dashboard = (useCase, days, more = "") => read(urls.ours, `/api/v1/dashboard/${useCase}?${range(days)}&granularity=day${kpis}${more}`);
+  const anew = (useCase, days) => {
+    const scenario = read(urls.ours, `/api/v1/dashboard/${useCase}?granularity=day${kpis}`);
+    return { ...scenario, env: { ...scenario.env, DAYS: String(days) } };
+  };
   return {
     "limit, 64": limit(64), "plain, 64": plain(64), "ours, 64": ours(64), "ours, 8 types, 64": ours(64, TYPES),
     "limit, 16": limit(16), "plain, 16": plain(16), "ours, 16": ours(16),
@@ -40,6 +44,7 @@ function scenarios(urls) {
     "limit, read": read(urls.limit, "/"),
     "dashboard, few": dashboard("Few", 30), "dashboard, many": dashboard("Many", 30), "dashboard, year": dashboard("Many", 365),
     "dashboard, filter": dashboard("Many", 30, "&property.plan=pro"),
+    "dashboard, few, anew": anew("Few", 30), "dashboard, many, anew": anew("Many", 30), "dashboard, year, anew": anew("Many", 364),
     "plain dashboard": read(urls.plain, "/dashboard/Stored"),
   };
 }
