@@ -28,12 +28,20 @@ impl Gate {
     pub fn fetch(&self, request: web_sys::Request, env: Env, later: worker_sys::Context) -> Promise {
         wasm_bindgen_futures::future_to_promise(async move {
             let response = api::handle(request, &env, &Context::new(later)).await;
-            response.map(JsValue::from).map_err(|error| {
-                worker::console_error!(r#"{{"level":"error","event":"request_failed"}}"#);
-                JsValue::from(error)
-            })
+            Ok(response.map_or_else(failed, JsValue::from))
         })
     }
+}
+
+/// No response could be made of an answer.
+fn failed(error: worker::Error) -> JsValue {
+    worker::console_error!(
+        "{}",
+        serde_json::json!({"level": "error", "event": "request_failed", "cause": error.to_string()})
+    );
+    let init = web_sys::ResponseInit::new();
+    init.set_status(500);
+    web_sys::Response::new_with_opt_str_and_init(None, &init).map_or_else(|error| error, JsValue::from)
 }
 
 #[event(scheduled)]

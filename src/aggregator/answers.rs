@@ -1,14 +1,22 @@
 //! Answers to reads, kept until anything changes: dashboards are looked at far more often than their figures change.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use super::protocol::Ask;
 use crate::domain::calendar::slot_of;
 use crate::storage::writer::json_of;
 
-/// Text kept by an object; some thousand objects may share the memory of an isolate, most of them idle and soon gone.
+/// Text kept by an object.
 const BYTES_MAX: usize = 1 << 20;
+
+/// And by all objects of an isolate, which share its 128 MB.
+const ISOLATE_BYTES_MAX: usize = 8 << 20;
+
+thread_local! {
+    /// Kept by all objects of this isolate.
+    static KEPT_BYTES: Cell<usize> = const { Cell::new(0) };
+}
 
 /// What must not have changed: how often cells were made anew, and how often they were changed.
 pub type State = (u64, u64);
@@ -21,6 +29,21 @@ struct Kept {
     state: State,
     bytes: usize,
     by_key: HashMap<String, String>,
+}
+
+impl Kept {
+    fn clear(&mut self, state: State) {
+        KEPT_BYTES.set(KEPT_BYTES.get().saturating_sub(self.bytes));
+        self.bytes = 0;
+        self.by_key = HashMap::new();
+        self.state = state;
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.clear(self.state);
+    }
 }
 
 impl Answers {
@@ -39,10 +62,12 @@ impl Answers {
         let bytes = key.len() + answer.len();
         let mut kept = self.0.borrow_mut();
         if kept.state != state || kept.bytes + bytes > BYTES_MAX {
-            *kept = Kept { state, ..Kept::default() };
+            kept.clear(state);
         }
-        if bytes <= BYTES_MAX && kept.by_key.insert(key, answer.to_owned()).is_none() {
+        let fits = bytes <= BYTES_MAX && KEPT_BYTES.get() + bytes <= ISOLATE_BYTES_MAX;
+        if fits && kept.by_key.insert(key, answer.to_owned()).is_none() {
             kept.bytes += bytes;
+            KEPT_BYTES.set(KEPT_BYTES.get() + bytes);
         }
     }
 }
@@ -76,6 +101,22 @@ mod tests {
         assert!(answers.find("c", (0, 0)).is_some());
         answers.keep("d".into(), (0, 0), &"x".repeat(BYTES_MAX + 1));
         assert_eq!(answers.find("d", (0, 0)), None);
+    }
+
+    #[test]
+    fn objects_of_an_isolate_share_what_can_be_kept() {
+        let long = "x".repeat(BYTES_MAX - 1);
+        let objects: Vec<Answers> = (0..9).map(|_| Answers::default()).collect();
+        for answers in &objects {
+            answers.keep("a".into(), (0, 0), &long);
+        }
+        let kept = || objects.iter().filter(|answers| answers.find("a", (0, 0)).is_some()).count();
+        assert_eq!(kept(), ISOLATE_BYTES_MAX / BYTES_MAX);
+        objects[0].keep("b".into(), (0, 1), "short");
+        objects[8].keep("a".into(), (0, 0), &long[..BYTES_MAX / 2]);
+        assert_eq!(kept(), ISOLATE_BYTES_MAX / BYTES_MAX);
+        drop(objects);
+        assert_eq!(KEPT_BYTES.get(), 0);
     }
 
     #[test]

@@ -6,10 +6,15 @@
 const PLAIN = /^https?:\/\/[^/?#@\\]+((?:\/[\w\-~:@=+.]*)+)(\?[\w\-~:@=+.,&%*/]*)?$/;
 const DOTS = /\/\.{1,2}(?:\/|$)/;
 
+// What is no URL at all is nowhere. An exception must not reach WebAssembly: it would end the instance, and all that is under way in it.
 function locate(url) {
   const plain = PLAIN.exec(url);
   if (plain && !DOTS.test(plain[1])) return { pathname: plain[1], search: plain[2] ?? "" };
-  return new URL(url);
+  try {
+    return new URL(url);
+  } catch {
+    return { pathname: "", search: "" };
+  }
 }
 
 // Method, path, query and the headers named, a line each. No header value can hold a line break or a NUL.

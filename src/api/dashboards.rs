@@ -11,7 +11,7 @@ use super::types::address_of;
 use super::{Context, storage_failed};
 use crate::aggregator::protocol::{Ask, Command, PropertyKey, Query};
 use crate::config::{FUTURE_MAX_MS, OVERVIEW_ITEMS_MAX, RANGE_DEFAULT_MS};
-use crate::domain::calendar::{Granularity, Range, format_timestamp};
+use crate::domain::calendar::{Granularity, Range, format_timestamp, slot_start_ms};
 use crate::domain::dashboard::{Filters, RangeShown};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions::list_types;
@@ -176,16 +176,17 @@ pub fn query(context: &Context<'_>) -> Result<Query, Refusal> {
         (None, Some(to)) => (to - RANGE_DEFAULT_MS, to),
         (None, None) => (context.now_ms - RANGE_DEFAULT_MS, context.now_ms + FUTURE_MAX_MS),
     };
-    if from_ms >= to_ms {
-        return Err(invalid(format!(
+    let range = Range::new(from_ms, to_ms).ok_or_else(|| {
+        invalid(format!(
             "'from' ({}) must be before 'to' ({})",
             format_timestamp(from_ms),
             format_timestamp(to_ms)
-        )));
-    }
+        ))
+    })?;
     Ok(Query {
-        from_ms,
-        to_ms,
+        // Rounded here already: who asks for "up to now" asks the same within a slot, and the object keeps its answer.
+        from_ms: slot_start_ms(range.from_slot),
+        to_ms: slot_start_ms(range.to_slot),
         granularity,
         time_zone: zone.name().to_owned(),
         version: context.version_filter()?,

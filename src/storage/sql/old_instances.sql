@@ -9,6 +9,6 @@ SELECT json_group_array(json_array(
      WHERE p.key IN (SELECT value FROM json_each(?4)))))
 )) AS j
 FROM json_each(?1) j
-LEFT JOIN instances n ON n.type_no = ?5 AND n.instance_no = j.value ->> 1
+LEFT JOIN instances n ON n.type_no = ?5 AND n.instance_no = j.value ->> 1 AND n.use_case_id = j.value ->> 0
 CROSS JOIN instances x ON x.application_no = ?2
   AND x.use_case_id = iif(n.type_no IS NULL, j.value ->> 0, NULL)

@@ -6,7 +6,7 @@ SELECT ?3, coalesce(n.instance_no, x.instance_no), j.value ->> 1, j.value ->> 3,
   iif(j.value ->> 6, j.value ->> 5, coalesce(s.created_ms, j.value ->> 5)),
   j.value ->> 5, j.value ->> 7, j.value ->> 8
 FROM json_each(?1) j
-LEFT JOIN instances n ON n.type_no = ?3 AND n.instance_no = j.value ->> 9
+LEFT JOIN instances n ON n.type_no = ?3 AND n.instance_no = j.value ->> 9 AND n.use_case_id = j.value ->> 0
 LEFT JOIN instances x ON x.application_no = ?2
   AND x.use_case_id = iif(n.type_no IS NULL, j.value ->> 0, NULL) AND x.type_no = ?3
 LEFT JOIN scores s ON s.type_no = x.type_no AND s.instance_no = x.instance_no AND s.kpi_no = j.value ->> 1
