@@ -17,6 +17,7 @@ mod exports;
 mod imports;
 mod input;
 mod instances;
+mod kept;
 mod kpis;
 mod properties;
 mod recount;
