@@ -11,7 +11,9 @@ fn a_dashboard_that_was_asked_for_before_shows_whatever_changed_since() {
     app.score("T", "a", "K", &json!({"score": 4.0})).ok();
     app.put("/api/v1/use_cases/instances/T/a/properties", &json!({"properties": {"plan": "pro"}})).ok();
     let definition = "/api/v1/use_cases/definitions/T";
-    let event = || app.post(&format!("{definition}/events"), &json!({"title": "E"})).ok();
+    let event = || {
+        app.post(&format!("{definition}/events"), &json!({"title": "E", "at": "2026-01-01T00:00:00Z"})).ok()
+    };
     let made = event();
     type Change<'a> = (&'a str, Box<dyn Fn() + 'a>);
     let changes: Vec<Change> = vec![
