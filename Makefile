@@ -41,7 +41,7 @@ test-cost: ## Calls and rows that requests cost in D1 and objects, and the size 
 fuzz: setup ## Random input for all that reads what others send, for FUZZ_MINUTES (5); not in `make test`, which tries little of it
 	@scripts/fuzz.sh
 
-bench: ## Ours beside the platform's limit and the plain design, in 12 minutes; QUICK=1 in 3. Table in target/bench/bench.md
+bench: ## Ours beside the platform's limit and the plain design, in 8 minutes; QUICK=1 in 2. Table in target/bench/bench.md
 	@scripts/bench.sh
 
 test-overload: setup ## Five times the load that can be served, for a minute (OVERLOAD_SECONDS)
