@@ -3,7 +3,7 @@
 use futures_util::StreamExt;
 use futures_util::stream::LocalBoxStream;
 use serde::Serialize;
-use worker::{IntoResponse, ResponseBody, ResponseBuilder, web_sys};
+use worker::{Headers, IntoResponse, ResponseBody, ResponseBuilder, web_sys};
 
 use super::admission::Admitted;
 use super::border::{self, More};
@@ -191,19 +191,17 @@ pub fn respond(
         more.set(name, value);
     }
     let is_empty = answer.status == 204 || method == "HEAD";
-    let build = |common: &_| {
-        ResponseBuilder::new().with_status(answer.status).with_headers(border::headers(common, &more))
+    let whole =
+        |bytes: Option<&[u8]>| Ok(with_common(|common| border::respond(answer.status, bytes, common, &more)));
+    let begin = || {
+        let headers = with_common(|common| border::headers(Some(common), &more));
+        ResponseBuilder::new().with_status(answer.status).with_headers(Headers(headers))
     };
     let response = match answer.content {
-        _ if is_empty => {
-            return Ok(with_common(|common| border::respond(answer.status, None, common, &more)));
-        }
-        Content::Text(text) => {
-            let bytes = Some(text.as_bytes());
-            return Ok(with_common(|common| border::respond(answer.status, bytes, common, &more)));
-        }
-        Content::Stream(chunks) => with_common(build).from_stream(chunks)?,
-        Content::Asset(body) => with_common(build).body(body),
+        _ if is_empty => return whole(None),
+        Content::Text(text) => return whole(Some(text.as_bytes())),
+        Content::Stream(chunks) => begin().from_stream(chunks)?,
+        Content::Asset(body) => begin().body(body),
     };
     response.into_raw().map_err(|error| worker::Error::RustError(error.into().to_string()))
 }

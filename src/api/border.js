@@ -33,7 +33,7 @@ function put(headers, more) {
   return headers;
 }
 
-// The headers `common`, and `more`.
+// The headers `common`, if any are given, and `more`.
 export function headers(common, more) {
   return put(new Headers(common), more);
 }

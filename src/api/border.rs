@@ -25,7 +25,7 @@ extern "C" {
     fn js_head(request: &web_sys::Request, names: &Array) -> String;
 
     #[wasm_bindgen(js_name = headers)]
-    fn js_headers(common: &web_sys::Headers, more: &str) -> web_sys::Headers;
+    fn js_headers(common: Option<&web_sys::Headers>, more: &str) -> web_sys::Headers;
 
     #[wasm_bindgen(js_name = respond)]
     fn js_respond(
@@ -116,9 +116,9 @@ pub fn respond(
     js_respond(status, bytes, common, &more.0)
 }
 
-/// All headers of a response that is put together elsewhere.
-pub fn headers(common: &web_sys::Headers, more: &More) -> worker::Headers {
-    worker::Headers(js_headers(common, &more.0))
+/// The common headers, and more.
+pub fn headers(common: Option<&web_sys::Headers>, more: &More) -> web_sys::Headers {
+    js_headers(common, &more.0)
 }
 
 #[cfg(test)]

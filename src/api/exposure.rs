@@ -3,7 +3,7 @@
 
 use worker::{Env, web_sys};
 
-use super::border::{Head, More};
+use super::border::{self, Head, More};
 use crate::config::ALLOWED_ORIGINS;
 
 /// On every answer. A page has a content security policy of its own.
@@ -86,14 +86,13 @@ pub fn with_common<T>(make: impl FnOnce(&web_sys::Headers) -> T) -> T {
     COMMON.with(make)
 }
 
-#[allow(clippy::unwrap_used)] // names and values are constants, and a test of the service looks at them
 fn make_common() -> web_sys::Headers {
-    let headers = web_sys::Headers::new().unwrap();
+    let mut all = More::default();
     let more = [("cache-control", "no-store"), ("content-security-policy", DATA_POLICY)];
     for (name, value) in SECURITY_HEADERS.iter().chain(&more) {
-        headers.set(name, value).unwrap();
+        all.set(name, value);
     }
-    headers
+    border::headers(None, &all)
 }
 
 #[cfg(test)]
