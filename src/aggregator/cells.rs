@@ -6,12 +6,15 @@
 
 use std::cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use worker::{SqlStorage, SqlStorageValue, Storage};
 
+use super::day_sums::{Column, DaySums, Kept};
 use crate::domain::calendar::SLOTS_PER_DAY;
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
+use crate::domain::day_sum::{DaySum, instances_of};
 use crate::domain::kpi::{Kpi, Rules};
 use crate::domain::segments::Registry;
 
@@ -75,23 +78,37 @@ impl Place {
     }
 }
 
+/// A stored day: its cells, or what they add up to.
+pub enum DayOf<'a, C, S> {
+    Cells(&'a Day<C>),
+    Sum(&'a S),
+}
+
 pub struct CellStore {
     storage: Storage,
     sql: SqlStorage,
     /// As it is stored: every read asks for it.
     rebuild: cell::Cell<Option<Rebuild>>,
     changes: cell::Cell<u64>,
+    sums: DaySums,
 }
 
 impl CellStore {
     pub fn new(storage: Storage) -> Self {
         let sql = storage.sql();
-        Self { storage, sql, rebuild: cell::Cell::default(), changes: cell::Cell::default() }
+        Self {
+            storage,
+            sql,
+            rebuild: cell::Cell::default(),
+            changes: cell::Cell::default(),
+            sums: DaySums::default(),
+        }
     }
 
     /// Removes everything the object holds, its tables too.
     pub async fn erase(&self) -> Result<()> {
         self.changes.set(self.changes.get() + 1);
+        self.forget_sums();
         self.storage.delete_all().await?;
         self.rebuild.set(None);
         Ok(())
@@ -107,6 +124,7 @@ impl CellStore {
         let format = self.rows("SELECT format FROM watermark", vec![])?;
         let format = format.first().and_then(|row| row.first()).map(integer).transpose()?;
         if format.is_some_and(|format| format != FORMAT) {
+            self.forget_sums();
             for statement in ["DROP TABLE IF EXISTS cells", "DROP TABLE IF EXISTS touched"] {
                 self.change(statement, None)?;
             }
@@ -169,6 +187,7 @@ impl CellStore {
     }
 
     pub fn remove_segment(&self, segment: i64) -> Result<()> {
+        self.forget_sums();
         self.change("DELETE FROM cells WHERE segment = ?", vec![SqlStorageValue::from(segment)])?;
         Ok(())
     }
@@ -196,6 +215,7 @@ impl CellStore {
 
     /// Forgets all cells, and notes that they are to be counted again.
     pub fn begin_anew(&self, mark: Watermark, registry: &Registry) -> Result<()> {
+        self.forget_sums();
         self.change("DELETE FROM cells", None)?;
         self.change("DELETE FROM touched", None)?;
         self.put_registry(registry)?;
@@ -252,16 +272,40 @@ impl CellStore {
         self.blob(INSTANCES, place)?.map_or(Ok(Day::default()), |blob| decode_instances(&blob))
     }
 
-    /// Calls `visit(day, version, cells)` for every stored day of a KPI and segment in `[first, last]`.
+    /// Sums of days may be others, though no day was written.
+    pub fn forget_sums(&self) {
+        self.sums.forget();
+    }
+
+    /// Calls `visit(day, version, cells)` for every stored day of a KPI and segment in `[first, last]`: with the sum of the
+    /// day where that will do.
     pub fn each_scores(
         &self,
         segment: i64,
         kpi: &Kpi,
-        (first, last): (i64, i64),
-        mut visit: impl FnMut(i64, i64, Day<Cell>),
+        days: (i64, i64),
+        sum_will_do: impl Fn(i64) -> bool,
+        mut visit: impl FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Result<()> {
-        self.each((segment, kpi.kpi_no), first, last, |day, version, blob| {
-            visit(day, version, decode_scores(blob, &kpi.rules)?);
+        let (column, mut rest) = ((segment, kpi.kpi_no), BTreeSet::new());
+        for entry in self.stored(column, days)? {
+            match self.sums.find(column, entry, sum_will_do(entry.0)) {
+                Some(Kept::Scores(sum)) => visit(entry.0, entry.1, DayOf::Sum(&sum)),
+                Some(Kept::Cells(cells)) => visit(entry.0, entry.1, DayOf::Cells(&cells)),
+                _ => drop(rest.insert(entry)),
+            }
+        }
+        self.each(column, &rest, |day, version, blob| {
+            let cells = decode_scores(blob, &kpi.rules)?;
+            let kept = if sum_will_do(day) {
+                let sum = Rc::new(DaySum::of(&cells));
+                visit(day, version, DayOf::Sum(&sum));
+                Kept::Scores(sum)
+            } else {
+                visit(day, version, DayOf::Cells(&cells));
+                Kept::Cells(Rc::new(cells))
+            };
+            self.sums.keep(column, (day, version), kept);
             Ok(())
         })
     }
@@ -270,13 +314,52 @@ impl CellStore {
     pub fn each_instances(
         &self,
         segment: i64,
-        (first, last): (i64, i64),
-        mut visit: impl FnMut(i64, i64, Day<InstanceCell>),
+        days: (i64, i64),
+        sum_will_do: impl Fn(i64) -> bool,
+        mut visit: impl FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
     ) -> Result<()> {
-        self.each((segment, INSTANCES), first, last, |day, version, blob| {
-            visit(day, version, decode_instances(blob)?);
+        let (column, mut rest) = ((segment, INSTANCES), BTreeSet::new());
+        for entry in self.stored(column, days)? {
+            match self.sums.find(column, entry, true) {
+                Some(Kept::Instances(sum)) if sum_will_do(entry.0) => {
+                    visit(entry.0, entry.1, DayOf::Sum(&sum))
+                }
+                _ => drop(rest.insert(entry)),
+            }
+        }
+        self.each(column, &rest, |day, version, blob| {
+            let cells = decode_instances(blob)?;
+            if sum_will_do(day) {
+                let sum = Rc::new(instances_of(&cells));
+                visit(day, version, DayOf::Sum(&sum));
+                self.sums.keep(column, (day, version), Kept::Instances(sum));
+            } else {
+                visit(day, version, DayOf::Cells(&cells));
+            }
             Ok(())
         })
+    }
+
+    /// Days and versions that are stored of a column in `[first, last]`.
+    fn stored(&self, column: Column, days: (i64, i64)) -> Result<Vec<(i64, i64)>> {
+        self.check_counted(days.0)?;
+        if let Some(stored) = self.sums.stored(column, days) {
+            return Ok(stored);
+        }
+        let all: BTreeSet<(i64, i64)> = self
+            .rows(
+                "SELECT day, version FROM cells WHERE segment = ? AND kpi_no = ?",
+                vec![column.0.into(), column.1.into()],
+            )?
+            .iter()
+            .map(|row| match row.as_slice() {
+                [day, version] => Ok((integer(day)?, integer(version)?)),
+                _ => Err(StoreError::Unreadable("a day of cells is not stored as this version does")),
+            })
+            .collect::<Result<_>>()?;
+        let stored = all.range((days.0, i64::MIN)..=(days.1, i64::MAX)).copied().collect();
+        self.sums.set_stored(column, all);
+        Ok(stored)
     }
 
     pub fn put_scores(&self, kpi: &Kpi, place: Place, cells: &mut Day<Cell>) -> Result<()> {
@@ -290,6 +373,7 @@ impl CellStore {
     }
 
     pub fn remove_kpi(&self, kpi_no: i64) -> Result<()> {
+        self.forget_sums();
         self.change("DELETE FROM cells WHERE kpi_no = ?", vec![SqlStorageValue::from(kpi_no)])?;
         Ok(())
     }
@@ -403,6 +487,7 @@ impl CellStore {
 
     fn put(&self, kpi_no: i64, place: Place, empty: bool, blob: Vec<u8>) -> Result<()> {
         let key = place.key(kpi_no);
+        self.sums.changed(kpi_no, place, empty);
         if empty {
             self.change(
                 "DELETE FROM cells WHERE segment = ? AND kpi_no = ? AND day = ? AND version = ?",
@@ -420,22 +505,32 @@ impl CellStore {
         Ok(())
     }
 
+    /// Calls `visit` with these days and versions of a column, as they are stored.
     fn each(
         &self,
-        (segment, kpi_no): (i64, i64),
-        first: i64,
-        last: i64,
+        (segment, kpi_no): Column,
+        wanted: &BTreeSet<(i64, i64)>,
         mut visit: impl FnMut(i64, i64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        self.check_counted(first)?;
-        let cursor = self.sql.exec(
-            "SELECT day, version, data FROM cells WHERE segment = ? AND kpi_no = ? AND day BETWEEN ? AND ? ORDER BY day",
-            vec![SqlStorageValue::from(segment), kpi_no.into(), first.into(), last.into()],
-        )?;
-        for row in cursor.raw() {
-            match row?.as_slice() {
-                [day, version, SqlStorageValue::Blob(blob)] => visit(integer(day)?, integer(version)?, blob)?,
-                _ => return Err(StoreError::Unreadable("a row of cells is not stored as this version does")),
+        for (first, last) in runs(wanted.iter().map(|(day, _)| *day)) {
+            let cursor = self.sql.exec(
+                "SELECT day, version, data FROM cells WHERE segment = ? AND kpi_no = ? AND day BETWEEN ? AND ?",
+                vec![SqlStorageValue::from(segment), kpi_no.into(), first.into(), last.into()],
+            )?;
+            for row in cursor.raw() {
+                match row?.as_slice() {
+                    [day, version, SqlStorageValue::Blob(blob)] => {
+                        let entry = (integer(day)?, integer(version)?);
+                        if wanted.contains(&entry) {
+                            visit(entry.0, entry.1, blob)?;
+                        }
+                    }
+                    _ => {
+                        return Err(StoreError::Unreadable(
+                            "a row of cells is not stored as this version does",
+                        ));
+                    }
+                }
             }
         }
         Ok(())
@@ -459,6 +554,18 @@ impl CellStore {
         let rows: std::result::Result<Vec<_>, worker::Error> = cursor.raw().collect();
         Ok(rows?)
     }
+}
+
+/// Days in their order, as runs of neighbours: first and last of each.
+fn runs(days: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
+    let mut runs: Vec<(i64, i64)> = Vec::new();
+    for day in days {
+        match runs.last_mut() {
+            Some((_, last)) if day - *last <= 1 => *last = day,
+            _ => runs.push((day, day)),
+        }
+    }
+    runs
 }
 
 /// The numbers of all segments, as JSON.

@@ -106,14 +106,20 @@ impl Core {
     }
 
     pub fn set_phase(&self, phase: Phase) {
-        self.remade.set(self.remade.get() + 1);
+        self.note_remade();
         *self.phase.borrow_mut() = phase;
+    }
+
+    /// What was read or added up before may be different now.
+    fn note_remade(&self) {
+        self.remade.set(self.remade.get() + 1);
+        self.store.forget_sums();
     }
 
     /// Readers wait while cells are made anew.
     pub fn set_rebuilding(&self, rebuilding: bool) {
         self.rebuilding.set(rebuilding);
-        self.remade.set(self.remade.get() + 1);
+        self.note_remade();
     }
 
     /// Which properties have cells of their own.
@@ -123,7 +129,7 @@ impl Core {
 
     pub fn set_registry(&self, registry: Registry) {
         // Segments may have other numbers, or be gone.
-        self.remade.set(self.remade.get() + 1);
+        self.note_remade();
         *self.registry.borrow_mut() = Rc::new(registry);
     }
 

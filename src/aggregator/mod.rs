@@ -9,6 +9,7 @@ pub mod changes;
 pub mod check;
 pub mod client;
 pub mod core;
+mod day_sums;
 pub mod definitions;
 pub mod plan;
 pub mod protocol;

@@ -1,20 +1,23 @@
 //! What is read from the aggregates: dashboards, sides of comparisons, breakdowns, regressions. Where no aggregates are kept for
 //! a filter, the rows are read from D1, within a limit. Nothing here changes anything.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::analysis;
+use super::cells::{DayOf, day_and_slot};
 use super::core::Core;
 use super::plan::find_kpi;
 use super::protocol::{Ask, By, KpiAnswer, KpiRef, PropertyKey, PropertyValue, Query, Side, Summaries};
 use super::trouble::Failure;
-use super::{analysis, cells::day_and_slot};
 use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,
 };
 use crate::domain::cell::{Cell, InstanceCell, Moments};
 use crate::domain::dashboard::{Collector, Dashboard, Detail, Filters, Headline, RangeShown};
 use crate::domain::day::Day;
+use crate::domain::day_sum::DaySum;
 use crate::domain::kpi::Kpi;
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::domain::segments::{ALL, Lookup, Registry, VALUES_PER_KEY_MAX};
@@ -155,9 +158,18 @@ impl Reader<'_> {
         let mut values = Vec::new();
         for (value, segment) in self.registry.values(key) {
             let mut instances = 0;
-            self.core.store.each_instances(segment, (0, i64::MAX >> 11), |_, _, day| {
-                instances += day.slots.iter().map(|(_, cell)| cell.instances).sum::<u64>();
-            })?;
+            let all = (0, i64::MAX >> 11);
+            self.core.store.each_instances(
+                segment,
+                all,
+                |_| true,
+                |_, _, day| {
+                    instances += match day {
+                        DayOf::Sum(day) => day.instances,
+                        DayOf::Cells(day) => day.slots.iter().map(|(_, cell)| cell.instances).sum(),
+                    };
+                },
+            )?;
             if instances > 0 {
                 values.push(PropertyValue { value: value.to_owned(), count: Some(instances) });
             }
@@ -258,19 +270,26 @@ impl Reader<'_> {
         version: Option<i64>,
         detail: Detail,
     ) -> Read<Collector> {
-        let mut collector = Collector::new(range, series, zone, kpis.len(), detail);
+        let collector = RefCell::new(Collector::new(range, series, zone, kpis.len(), detail));
         let wanted = |other: i64| version.is_none_or(|only| only == other);
-        self.each_scores(source, kpis, range, |place, day, other, cells| {
+        let sum_will_do = |day| collector.borrow_mut().takes_sum_of(day);
+        self.each_scores(source, kpis, range, sum_will_do, |place, day, other, cells| {
             if wanted(other) {
-                collector.add_scores(place, day, cells);
+                match cells {
+                    DayOf::Cells(cells) => collector.borrow_mut().add_scores(place, day, cells),
+                    DayOf::Sum(sum) => collector.borrow_mut().add_sum(place, day, sum),
+                }
             }
         })?;
         self.each_instances(source, range, |day, other, cells| {
             if wanted(other) {
-                collector.add_instances(day, cells);
+                match cells {
+                    DayOf::Cells(cells) => collector.borrow_mut().add_instances(day, cells),
+                    DayOf::Sum(sum) => collector.borrow_mut().add_instance_sum(sum),
+                }
             }
         })?;
-        Ok(collector)
+        Ok(collector.into_inner())
     }
 
     /// Calls `visit(place of the KPI, day, version, cells)` for every day that the range touches.
@@ -279,22 +298,26 @@ impl Reader<'_> {
         source: &Source,
         kpis: &[&Kpi],
         range: Range,
-        mut visit: impl FnMut(usize, i64, i64, &Day<Cell>),
+        sum_will_do: impl Fn(i64) -> bool,
+        mut visit: impl FnMut(usize, i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Read<()> {
-        let (first, last) = days(range);
         match source {
             Source::Nobody => {}
             Source::Segment(segment) => {
                 for (place, kpi) in kpis.iter().enumerate() {
-                    self.core.store.each_scores(*segment, kpi, (first, last), |day, version, cells| {
-                        visit(place, day, version, &cells);
-                    })?;
+                    self.core.store.each_scores(
+                        *segment,
+                        kpi,
+                        days(range),
+                        &sum_will_do,
+                        |day, version, cells| visit(place, day, version, cells),
+                    )?;
                 }
             }
             Source::Rows { scores, .. } => {
                 for (place, days) in scores.iter().enumerate() {
                     for ((day, version), cells) in days {
-                        visit(place, *day, *version, cells);
+                        visit(place, *day, *version, DayOf::Cells(cells));
                     }
                 }
             }
@@ -306,18 +329,16 @@ impl Reader<'_> {
         &self,
         source: &Source,
         range: Range,
-        mut visit: impl FnMut(i64, i64, &Day<InstanceCell>),
+        mut visit: impl FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
     ) -> Read<()> {
         match source {
             Source::Nobody => {}
             Source::Segment(segment) => {
-                self.core.store.each_instances(*segment, days(range), |day, version, cells| {
-                    visit(day, version, &cells);
-                })?;
+                self.core.store.each_instances(*segment, days(range), |day| is_whole(range, day), visit)?;
             }
             Source::Rows { instances, .. } => {
                 for ((day, version), cells) in instances {
-                    visit(*day, *version, cells);
+                    visit(*day, *version, DayOf::Cells(cells));
                 }
             }
         }
@@ -327,12 +348,18 @@ impl Reader<'_> {
     /// Moments of each KPI, by version.
     pub fn by_version(&self, source: &Source, kpis: &[&Kpi], range: Range) -> Read<ByVersion> {
         let mut all = ByVersion::new();
-        self.each_scores(source, kpis, range, |place, day, version, cells| {
+        let sum_will_do = |day| is_whole(range, day);
+        self.each_scores(source, kpis, range, sum_will_do, |place, day, version, cells| {
             let moments = all.entry(version).or_insert_with(|| vec![Moments::default(); kpis.len()]);
             let Some(sum) = moments.get_mut(place) else { return };
-            for (slot, cell) in &cells.slots {
-                if range.contains(day * SLOTS_PER_DAY + i64::from(*slot)) {
-                    sum.add(cell);
+            match cells {
+                DayOf::Sum(day) => *sum = sum.plus(&day.whole.moments),
+                DayOf::Cells(cells) => {
+                    for (slot, cell) in &cells.slots {
+                        if range.contains(day * SLOTS_PER_DAY + i64::from(*slot)) {
+                            sum.add(cell);
+                        }
+                    }
                 }
             }
         })?;
@@ -442,6 +469,11 @@ fn series_of(range: Range, query: &Query, zone: &Zone, kpi_count: usize) -> Read
 /// The UTC days that a range touches, both ends included.
 fn days(range: Range) -> (i64, i64) {
     (range.from_slot.div_euclid(SLOTS_PER_DAY), (range.to_slot - 1).div_euclid(SLOTS_PER_DAY))
+}
+
+/// Whether all of a UTC day lies in a range.
+fn is_whole(range: Range, day: i64) -> bool {
+    range.from_slot <= day * SLOTS_PER_DAY && (day + 1) * SLOTS_PER_DAY <= range.to_slot
 }
 
 fn too_many_rows() -> Refusal {

@@ -136,6 +136,17 @@ impl Cell {
     }
 }
 
+/// What many cells add up to, packed: a `CellSum` that is kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Total {
+    pub moments: Moments,
+    pub meeting_goal: u64,
+    /// `None` without scores.
+    pub extremes: Option<(f64, f64)>,
+    pub histogram: Tally,
+    pub sketch: Tally,
+}
+
 /// The sum of many cells, and the figures read from it.
 #[derive(Debug, Default)]
 pub struct CellSum {
@@ -154,10 +165,34 @@ impl CellSum {
         }
         self.moments.add(cell);
         self.meeting_goal += cell.meeting_goal;
-        self.minimum = Some(self.minimum.map_or(cell.minimum, |m| m.min(cell.minimum)));
-        self.maximum = Some(self.maximum.map_or(cell.maximum, |m| m.max(cell.maximum)));
+        self.widen(cell.minimum, cell.maximum);
         self.histogram.add(&cell.histogram);
         self.sketch.add(&cell.sketch);
+    }
+
+    pub fn add_total(&mut self, total: &Total) {
+        self.moments = self.moments.plus(&total.moments);
+        self.meeting_goal += total.meeting_goal;
+        if let Some((minimum, maximum)) = total.extremes {
+            self.widen(minimum, maximum);
+        }
+        self.histogram.add(&total.histogram);
+        self.sketch.add(&total.sketch);
+    }
+
+    fn widen(&mut self, minimum: f64, maximum: f64) {
+        self.minimum = Some(self.minimum.map_or(minimum, |m| m.min(minimum)));
+        self.maximum = Some(self.maximum.map_or(maximum, |m| m.max(maximum)));
+    }
+
+    pub fn into_total(self) -> Total {
+        Total {
+            moments: self.moments,
+            meeting_goal: self.meeting_goal,
+            extremes: self.minimum.zip(self.maximum),
+            histogram: self.histogram.into_tally(),
+            sketch: self.sketch.into_tally(),
+        }
     }
 
     /// The histogram and the sketch.
@@ -250,6 +285,12 @@ impl InstanceCell {
         for kpi_no in kpis {
             self.reviewed_by_kpi.add(*kpi_no, 1);
         }
+    }
+
+    pub fn merge(&mut self, other: &Self) {
+        self.instances += other.instances;
+        self.reviewed += other.reviewed;
+        self.reviewed_by_kpi.merge(&other.reviewed_by_kpi);
     }
 
     /// Takes such an instance out. False if it can't have been in: then the cell must be recounted.

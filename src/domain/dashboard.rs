@@ -10,6 +10,7 @@ use super::calendar::{
 };
 use super::cell::{Cell, CellSum, InstanceCell, Moments};
 use super::day::Day;
+use super::day_sum::{DaySum, SLOTS_PER_PART};
 use super::distribution::{Distribution, distribution};
 use super::kpi::{Kpi, KpiType, Rules};
 use super::statistics::DEFAULT_ALPHA;
@@ -36,10 +37,19 @@ pub struct Collector {
     buckets: Vec<Bucket>,
     detail: Detail,
     clock: LocalClock,
+    /// Where the parts of a day go; `None` if its sum will not do.
+    places: BTreeMap<i64, Option<Vec<PartPlace>>>,
     kpis: Vec<KpiSum>,
     instances: u64,
     reviewed: u64,
     reviewed_by_kpi: Tally,
+}
+
+/// Where a part of a day goes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct PartPlace {
+    bucket: usize,
+    hour_and_weekday: (usize, usize),
 }
 
 struct KpiSum {
@@ -65,6 +75,7 @@ impl Collector {
             buckets,
             detail,
             clock: LocalClock::new(zone),
+            places: BTreeMap::new(),
             kpis,
             instances: 0,
             reviewed: 0,
@@ -100,13 +111,69 @@ impl Collector {
         }
     }
 
+    /// Whether the sum of a day says as much as its cells: it lies in the range whole, and no bucket or hour ends within one of
+    /// its parts.
+    pub fn takes_sum_of(&mut self, day: i64) -> bool {
+        if let Some(places) = self.places.get(&day) {
+            return places.is_some();
+        }
+        let places = self.places_of(day);
+        let takes = places.is_some();
+        self.places.insert(day, places);
+        takes
+    }
+
+    fn places_of(&mut self, day: i64) -> Option<Vec<PartPlace>> {
+        let (first, end) = (day * SLOTS_PER_DAY, (day + 1) * SLOTS_PER_DAY);
+        if first < self.range.from_slot || end > self.range.to_slot {
+            return None;
+        }
+        let mut at = self.buckets.partition_point(|bucket| bucket.to_slot <= first);
+        (first..end)
+            .step_by(usize::from(SLOTS_PER_PART))
+            .map(|slot| {
+                while self.buckets.get(at).is_some_and(|bucket| bucket.to_slot <= slot) {
+                    at += 1;
+                }
+                let last = slot + i64::from(SLOTS_PER_PART) - 1;
+                let hour_and_weekday = self.clock.hour_and_weekday(slot);
+                let in_one = self.buckets.get(at).is_none_or(|bucket| bucket.to_slot > last)
+                    && self.clock.hour_and_weekday(last) == hour_and_weekday;
+                in_one.then_some(PartPlace { bucket: at, hour_and_weekday })
+            })
+            .collect()
+    }
+
+    /// Adds a KPI's day of which `takes_sum_of` holds.
+    pub fn add_sum(&mut self, kpi: usize, day: i64, day_sum: &DaySum) {
+        let Some(sum) = self.kpis.get_mut(kpi) else { return };
+        let Some(Some(places)) = self.places.get(&day) else { return };
+        sum.total.add_total(&day_sum.whole);
+        for (part, moments) in &day_sum.parts {
+            let Some(place) = places.get(usize::from(*part)) else { continue };
+            let (hour, weekday) = place.hour_and_weekday;
+            let profiles = match self.detail {
+                Detail::Full => [sum.hours.get_mut(hour), sum.weekdays.get_mut(weekday)],
+                Detail::Headline => [None, None],
+            };
+            for total in profiles.into_iter().chain([sum.series.get_mut(place.bucket)]).flatten() {
+                *total = total.plus(moments);
+            }
+        }
+    }
+
+    /// Adds instances that lie in the range.
+    pub fn add_instance_sum(&mut self, cell: &InstanceCell) {
+        self.instances += cell.instances;
+        self.reviewed += cell.reviewed;
+        self.reviewed_by_kpi.merge(&cell.reviewed_by_kpi);
+    }
+
     /// Adds what lies in the range of a day of instances.
     pub fn add_instances(&mut self, day: i64, cells: &Day<InstanceCell>) {
         for (slot_in_day, cell) in &cells.slots {
             if self.range.contains(day * SLOTS_PER_DAY + i64::from(*slot_in_day)) {
-                self.instances += cell.instances;
-                self.reviewed += cell.reviewed;
-                self.reviewed_by_kpi.merge(&cell.reviewed_by_kpi);
+                self.add_instance_sum(cell);
             }
         }
     }

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod cell;
 pub mod dashboard;
 pub mod day;
+pub mod day_sum;
 pub mod distribution;
 pub mod double_double;
 pub mod kpi;

@@ -1,0 +1,201 @@
+//! Sums of whole days, kept in memory beside the packed days of the storage: a dashboard adds them up instead of unpacking every
+//! slot again. Only the days that scores are written to change, so of a month all but today is there the next time, and what a
+//! dashboard costs does not depend on how many scores its days hold. Of days that are asked for in part, the cells are kept.
+//!
+//! Nothing here is a record: whatever is missing is read and added up again.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::cells::Place;
+use crate::domain::cell::{Cell as ScoreCell, InstanceCell};
+use crate::domain::day::Day;
+use crate::domain::day_sum::{DaySum, tally_bytes};
+
+/// Kept by an object: a year of a dozen KPIs.
+const BYTES_MAX: usize = 8 << 20;
+
+/// And by all objects of an isolate, which share its 128 MB.
+const ISOLATE_BYTES_MAX: usize = 24 << 20;
+
+/// What an entry costs besides its sum.
+const ENTRY_BYTES: usize = 96;
+
+thread_local! {
+    static KEPT_BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A stored day, or what it adds up to.
+#[derive(Debug, Clone)]
+pub enum Kept {
+    Scores(Rc<DaySum>),
+    Cells(Rc<Day<ScoreCell>>),
+    Instances(Rc<InstanceCell>),
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        ENTRY_BYTES
+            + match self {
+                Self::Scores(sum) => sum.bytes(),
+                Self::Cells(day) => day.slots.iter().map(|(_, cell)| cell_bytes(cell)).sum(),
+                Self::Instances(sum) => size_of::<InstanceCell>() + tally_bytes(&sum.reviewed_by_kpi),
+            }
+    }
+}
+
+fn cell_bytes(cell: &ScoreCell) -> usize {
+    size_of::<(u8, ScoreCell)>() + tally_bytes(&cell.histogram) + tally_bytes(&cell.sketch)
+}
+
+/// Day, version, whose, and whether it is the sum: the earliest days go first when there is no room.
+type Key = (i64, i64, Column, bool);
+
+/// Segment and `kpi_no`.
+pub type Column = (i64, i64);
+
+#[derive(Default)]
+pub struct DaySums(RefCell<Sums>);
+
+#[derive(Default)]
+struct Sums {
+    bytes: usize,
+    /// Days and versions that are stored, of the columns for which this is known.
+    stored: BTreeMap<Column, BTreeSet<(i64, i64)>>,
+    kept: BTreeMap<Key, Kept>,
+}
+
+impl DaySums {
+    /// Everything may be different.
+    pub fn forget(&self) {
+        self.0.take();
+    }
+
+    /// A stored day was written or, being empty, removed.
+    pub fn changed(&self, kpi_no: i64, place: Place, empty: bool) {
+        let mut sums = self.0.borrow_mut();
+        let column = (place.segment, kpi_no);
+        for is_sum in [false, true] {
+            sums.remove(&(place.day, place.version, column, is_sum));
+        }
+        if let Some(stored) = sums.stored.get_mut(&column) {
+            let entry = (place.day, place.version);
+            if empty {
+                stored.remove(&entry)
+            } else {
+                stored.insert(entry)
+            };
+        }
+    }
+
+    /// The stored days and versions of a column in `[first, last]`; `None` if they are not known.
+    pub fn stored(&self, column: Column, (first, last): (i64, i64)) -> Option<Vec<(i64, i64)>> {
+        let sums = self.0.borrow();
+        let stored = sums.stored.get(&column)?;
+        Some(stored.range((first, i64::MIN)..=(last, i64::MAX)).copied().collect())
+    }
+
+    /// All that is stored of a column.
+    pub fn set_stored(&self, column: Column, stored: BTreeSet<(i64, i64)>) {
+        self.0.borrow_mut().stored.insert(column, stored);
+    }
+
+    /// The sum of a day, or its cells.
+    pub fn find(&self, column: Column, (day, version): (i64, i64), is_sum: bool) -> Option<Kept> {
+        self.0.borrow().kept.get(&(day, version, column, is_sum)).cloned()
+    }
+
+    pub fn keep(&self, column: Column, (day, version): (i64, i64), sum: Kept) {
+        let key = (day, version, column, !matches!(sum, Kept::Cells(_)));
+        let bytes = sum.bytes();
+        let mut sums = self.0.borrow_mut();
+        sums.remove(&key);
+        while sums.bytes + bytes > BYTES_MAX || KEPT_BYTES.get() + bytes > ISOLATE_BYTES_MAX {
+            match sums.kept.first_key_value().map(|(first, _)| *first) {
+                Some(first) if first < key => sums.remove(&first),
+                _ => return,
+            }
+        }
+        sums.bytes += bytes;
+        KEPT_BYTES.set(KEPT_BYTES.get() + bytes);
+        sums.kept.insert(key, sum);
+    }
+}
+
+impl Sums {
+    fn remove(&mut self, key: &Key) {
+        if let Some(sum) = self.kept.remove(key) {
+            self.bytes -= sum.bytes();
+            KEPT_BYTES.set(KEPT_BYTES.get().saturating_sub(sum.bytes()));
+        }
+    }
+}
+
+impl Drop for Sums {
+    fn drop(&mut self) {
+        KEPT_BYTES.set(KEPT_BYTES.get().saturating_sub(self.bytes));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COLUMN: Column = (0, 7);
+
+    fn sum(instances: u64) -> Kept {
+        Kept::Instances(Rc::new(InstanceCell { instances, ..Default::default() }))
+    }
+
+    fn instances(sums: &DaySums, day: i64) -> Option<u64> {
+        match sums.find(COLUMN, (day, 1), true)? {
+            Kept::Instances(sum) => Some(sum.instances),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn a_sum_is_kept_until_its_day_changes() {
+        let sums = DaySums::default();
+        assert_eq!(sums.stored(COLUMN, (0, 9)), None);
+        sums.set_stored(COLUMN, [(3, 1), (4, 1), (4, 2), (12, 1)].into());
+        assert_eq!(sums.stored(COLUMN, (4, 12)), Some(vec![(4, 1), (4, 2), (12, 1)]));
+        sums.keep(COLUMN, (3, 1), sum(30));
+        sums.keep(COLUMN, (4, 1), sum(40));
+        let place = |day| Place { segment: 0, version: 1, day };
+        sums.changed(8, place(3), false); // of another KPI
+        assert_eq!((instances(&sums, 3), instances(&sums, 4)), (Some(30), Some(40)));
+        sums.changed(7, place(3), false);
+        assert_eq!((instances(&sums, 3), instances(&sums, 4)), (None, Some(40)));
+        sums.changed(7, place(4), true);
+        sums.changed(7, place(5), false);
+        assert_eq!(instances(&sums, 4), None);
+        assert_eq!(sums.stored(COLUMN, (0, 9)), Some(vec![(3, 1), (4, 2), (5, 1)]));
+        sums.forget();
+        assert_eq!(sums.stored(COLUMN, (0, 9)), None);
+    }
+
+    #[test]
+    fn the_latest_days_are_kept_when_not_all_have_room() {
+        let heavy = |day| {
+            let entries = (0..100_000).map(|kpi_no| (kpi_no, 1)).collect();
+            let reviewed_by_kpi = crate::domain::tally::Tally { entries };
+            Kept::Instances(Rc::new(InstanceCell { instances: day, reviewed: 0, reviewed_by_kpi }))
+        };
+        let fitting = i64::try_from(BYTES_MAX / heavy(0).bytes()).unwrap();
+        let objects: Vec<DaySums> = (0..4).map(|_| DaySums::default()).collect();
+        for sums in &objects {
+            for day in [1, 2, 3, 9, 8, 7, 6, 5, 4] {
+                sums.keep(COLUMN, (day, 1), heavy(u64::try_from(day).unwrap()));
+            }
+        }
+        let kept =
+            |sums: &DaySums| (1..=9).filter(|day| instances(sums, *day).is_some()).collect::<Vec<i64>>();
+        assert_eq!(kept(&objects[0]), (10 - fitting..=9).collect::<Vec<i64>>());
+        let in_all = KEPT_BYTES.get();
+        assert!(in_all <= ISOLATE_BYTES_MAX && in_all > ISOLATE_BYTES_MAX - heavy(0).bytes() * 2, "{in_all}");
+        drop(objects);
+        assert_eq!(KEPT_BYTES.get(), 0);
+    }
+}
