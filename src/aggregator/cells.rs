@@ -284,8 +284,8 @@ impl CellStore {
         segment: i64,
         kpi: &Kpi,
         days: (i64, i64),
-        sum_will_do: impl Fn(i64) -> bool,
-        mut visit: impl FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
+        sum_will_do: &dyn Fn(i64) -> bool,
+        visit: &mut dyn FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Result<()> {
         let (column, mut rest) = ((segment, kpi.kpi_no), BTreeSet::new());
         for entry in self.stored(column, days)? {
@@ -295,7 +295,7 @@ impl CellStore {
                 _ => drop(rest.insert(entry)),
             }
         }
-        self.each(column, &rest, |day, version, blob| {
+        self.each(column, &rest, &mut |day, version, blob| {
             let cells = decode_scores(blob, &kpi.rules)?;
             let kept = if sum_will_do(day) {
                 let sum = Rc::new(DaySum::of(&cells));
@@ -315,8 +315,8 @@ impl CellStore {
         &self,
         segment: i64,
         days: (i64, i64),
-        sum_will_do: impl Fn(i64) -> bool,
-        mut visit: impl FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
+        sum_will_do: &dyn Fn(i64) -> bool,
+        visit: &mut dyn FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
     ) -> Result<()> {
         let (column, mut rest) = ((segment, INSTANCES), BTreeSet::new());
         for entry in self.stored(column, days)? {
@@ -327,7 +327,7 @@ impl CellStore {
                 _ => drop(rest.insert(entry)),
             }
         }
-        self.each(column, &rest, |day, version, blob| {
+        self.each(column, &rest, &mut |day, version, blob| {
             let cells = decode_instances(blob)?;
             if sum_will_do(day) {
                 let sum = Rc::new(instances_of(&cells));
@@ -510,7 +510,7 @@ impl CellStore {
         &self,
         (segment, kpi_no): Column,
         wanted: &BTreeSet<(i64, i64)>,
-        mut visit: impl FnMut(i64, i64, &[u8]) -> Result<()>,
+        visit: &mut dyn FnMut(i64, i64, &[u8]) -> Result<()>,
     ) -> Result<()> {
         for (first, last) in runs(wanted.iter().map(|(day, _)| *day)) {
             let cursor = self.sql.exec(

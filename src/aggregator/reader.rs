@@ -159,17 +159,12 @@ impl Reader<'_> {
         for (value, segment) in self.registry.values(key) {
             let mut instances = 0;
             let all = (0, i64::MAX >> 11);
-            self.core.store.each_instances(
-                segment,
-                all,
-                |_| true,
-                |_, _, day| {
-                    instances += match day {
-                        DayOf::Sum(day) => day.instances,
-                        DayOf::Cells(day) => day.slots.iter().map(|(_, cell)| cell.instances).sum(),
-                    };
-                },
-            )?;
+            self.core.store.each_instances(segment, all, &|_| true, &mut |_, _, day| {
+                instances += match day {
+                    DayOf::Sum(day) => day.instances,
+                    DayOf::Cells(day) => day.slots.iter().map(|(_, cell)| cell.instances).sum(),
+                };
+            })?;
             if instances > 0 {
                 values.push(PropertyValue { value: value.to_owned(), count: Some(instances) });
             }
@@ -273,7 +268,7 @@ impl Reader<'_> {
         let collector = RefCell::new(Collector::new(range, series, zone, kpis.len(), detail));
         let wanted = |other: i64| version.is_none_or(|only| only == other);
         let sum_will_do = |day| collector.borrow_mut().takes_sum_of(day);
-        self.each_scores(source, kpis, range, sum_will_do, |place, day, other, cells| {
+        self.each_scores(source, kpis, range, &sum_will_do, &mut |place, day, other, cells| {
             if wanted(other) {
                 match cells {
                     DayOf::Cells(cells) => collector.borrow_mut().add_scores(place, day, cells),
@@ -281,7 +276,7 @@ impl Reader<'_> {
                 }
             }
         })?;
-        self.each_instances(source, range, |day, other, cells| {
+        self.each_instances(source, range, &mut |day, other, cells| {
             if wanted(other) {
                 match cells {
                     DayOf::Cells(cells) => collector.borrow_mut().add_instances(day, cells),
@@ -298,8 +293,8 @@ impl Reader<'_> {
         source: &Source,
         kpis: &[&Kpi],
         range: Range,
-        sum_will_do: impl Fn(i64) -> bool,
-        mut visit: impl FnMut(usize, i64, i64, DayOf<'_, Cell, DaySum>),
+        sum_will_do: &dyn Fn(i64) -> bool,
+        visit: &mut dyn FnMut(usize, i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Read<()> {
         match source {
             Source::Nobody => {}
@@ -309,8 +304,8 @@ impl Reader<'_> {
                         *segment,
                         kpi,
                         days(range),
-                        &sum_will_do,
-                        |day, version, cells| visit(place, day, version, cells),
+                        sum_will_do,
+                        &mut |day, version, cells| visit(place, day, version, cells),
                     )?;
                 }
             }
@@ -329,12 +324,12 @@ impl Reader<'_> {
         &self,
         source: &Source,
         range: Range,
-        mut visit: impl FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
+        visit: &mut dyn FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
     ) -> Read<()> {
         match source {
             Source::Nobody => {}
             Source::Segment(segment) => {
-                self.core.store.each_instances(*segment, days(range), |day| is_whole(range, day), visit)?;
+                self.core.store.each_instances(*segment, days(range), &|day| is_whole(range, day), visit)?;
             }
             Source::Rows { instances, .. } => {
                 for ((day, version), cells) in instances {
@@ -349,7 +344,7 @@ impl Reader<'_> {
     pub fn by_version(&self, source: &Source, kpis: &[&Kpi], range: Range) -> Read<ByVersion> {
         let mut all = ByVersion::new();
         let sum_will_do = |day| is_whole(range, day);
-        self.each_scores(source, kpis, range, sum_will_do, |place, day, version, cells| {
+        self.each_scores(source, kpis, range, &sum_will_do, &mut |place, day, version, cells| {
             let moments = all.entry(version).or_insert_with(|| vec![Moments::default(); kpis.len()]);
             let Some(sum) = moments.get_mut(place) else { return };
             match cells {
