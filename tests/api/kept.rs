@@ -59,6 +59,51 @@ fn a_dashboard_that_was_asked_for_before_shows_whatever_changed_since() {
     assert_eq!(filtered()["use_cases"]["total"], json!(0));
 }
 
+/// Each question is asked in words of its own, so that none is answered from the texts that are kept.
+#[test]
+fn days_that_were_added_up_before_show_what_changed_since() {
+    let app = app();
+    app.define("T", "K", "number", 5.0);
+    app.define("T", "B", "boolean", 0.5);
+    let mut asked = 0;
+    let mut figures = || {
+        asked += 1;
+        let shown = app.dashboard_with(
+            "T",
+            &format!("from=2026-01-01&to=2026-02-0{asked}&granularity=week&time_zone=Asia/Kolkata"),
+        );
+        let kpi = |place: usize, figure: &str| shown["kpis"][place][figure].clone();
+        let headline =
+            [kpi(0, "count"), kpi(0, "average"), kpi(1, "count"), kpi(1, "scores_meeting_goal_percentage")];
+        let series: u64 =
+            shown["kpis"][0]["series"].as_array().unwrap().iter().map(|p| p["count"].as_u64().unwrap()).sum();
+        assert_eq!(json!(series), headline[0]);
+        json!(headline)
+    };
+    let score = |id: &str, kpi: &str, score: Value, day: u32| {
+        let timestamp = format!("2026-01-{day:02}T10:20:00Z");
+        app.score("T", id, kpi, &json!({"score": score, "timestamp": timestamp})).ok();
+    };
+    assert_eq!(figures(), json!([0, null, 0, null]));
+    score("a", "K", json!(4.0), 10);
+    score("b", "K", json!(6.0), 11);
+    score("a", "B", json!(true), 11);
+    assert_eq!(figures(), json!([2, 5.0, 1, 100.0]));
+    score("c", "K", json!(11.0), 11);
+    assert_eq!(figures(), json!([3, 7.0, 1, 100.0]));
+    score("a", "K", json!(7.0), 20); // it moves to another day
+    assert_eq!(figures(), json!([3, 8.0, 1, 100.0]));
+    app.delete("/api/v1/use_cases/instances/T/b").ok();
+    assert_eq!(figures(), json!([2, 9.0, 1, 100.0]));
+    // Nothing that is stored of a boolean KPI depends on its goal, and yet figures do.
+    let lower = json!({"direction": "lower_is_better"});
+    app.put("/api/v1/use_cases/definitions/T/kpis/B", &lower).ok();
+    assert_eq!(figures(), json!([2, 9.0, 1, 0.0]));
+    app.delete("/api/v1/use_cases/instances/T/a").ok();
+    app.delete("/api/v1/use_cases/instances/T/c").ok();
+    assert_eq!(figures(), json!([0, null, 0, null]));
+}
+
 #[test]
 fn the_default_range_shows_a_score_of_a_moment_ago() {
     let app = app();
