@@ -73,8 +73,7 @@ fn days_that_were_added_up_before_show_what_changed_since() {
             &format!("from=2026-01-01&to=2026-02-0{asked}&granularity=week&time_zone=Asia/Kolkata"),
         );
         let kpi = |place: usize, figure: &str| shown["kpis"][place][figure].clone();
-        let headline =
-            [kpi(0, "count"), kpi(0, "average"), kpi(1, "count"), kpi(1, "scores_meeting_goal_percentage")];
+        let headline = [kpi(0, "count"), kpi(0, "average"), kpi(1, "count"), kpi(1, "goal_met")];
         let series: u64 =
             shown["kpis"][0]["series"].as_array().unwrap().iter().map(|p| p["count"].as_u64().unwrap()).sum();
         assert_eq!(json!(series), headline[0]);
@@ -88,17 +87,16 @@ fn days_that_were_added_up_before_show_what_changed_since() {
     score("a", "K", json!(4.0), 10);
     score("b", "K", json!(6.0), 11);
     score("a", "B", json!(true), 11);
-    assert_eq!(figures(), json!([2, 5.0, 1, 100.0]));
+    assert_eq!(figures(), json!([2, 5.0, 1, true]));
     score("c", "K", json!(11.0), 11);
-    assert_eq!(figures(), json!([3, 7.0, 1, 100.0]));
+    assert_eq!(figures(), json!([3, 7.0, 1, true]));
     score("a", "K", json!(7.0), 20); // it moves to another day
-    assert_eq!(figures(), json!([3, 8.0, 1, 100.0]));
+    assert_eq!(figures(), json!([3, 8.0, 1, true]));
     app.delete("/api/v1/use_cases/instances/T/b").ok();
-    assert_eq!(figures(), json!([2, 9.0, 1, 100.0]));
-    // Nothing that is stored of a boolean KPI depends on its goal, and yet figures do.
+    assert_eq!(figures(), json!([2, 9.0, 1, true]));
     let lower = json!({"direction": "lower_is_better"});
     app.put("/api/v1/use_cases/definitions/T/kpis/B", &lower).ok();
-    assert_eq!(figures(), json!([2, 9.0, 1, 0.0]));
+    assert_eq!(figures(), json!([2, 9.0, 1, false]));
     app.delete("/api/v1/use_cases/instances/T/a").ok();
     app.delete("/api/v1/use_cases/instances/T/c").ok();
     assert_eq!(figures(), json!([0, null, 0, null]));
