@@ -17,6 +17,9 @@ export interface Drawing {
 
 const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
+/** Labels of the axes lie within the grid's place. */
+export const inside = { outerBoundsMode: "same", outerBoundsContain: "axisLabel" };
+
 export const framed = (palette: Palette): EChartsCoreOption => ({
   textStyle: { fontFamily: FONT, color: palette.text },
 });
@@ -54,6 +57,9 @@ export const tooltip = (palette: Palette) => ({
   padding: [7, 10],
   textStyle: { color: palette.text, fontSize: 13, fontFamily: FONT },
 });
+
+const STROKE = "path://M0,4H20V6H0Z";
+const DASHES = "path://M0,4H8V6H0ZM12,4H20V6H12Z";
 
 /** The place in the data that a tooltip of `trigger: "axis"` is about. */
 export function pointed(parameters: unknown): number {
@@ -170,7 +176,7 @@ export interface ScaleLine {
 export function scaleAxes(kpi: Measure, shape: Shape, palette: Palette) {
   const { bins, from, width } = shape;
   const looks = axisLooks(palette);
-  const step = Math.max(1, Math.ceil(bins.length / 8));
+  const step = [1, 2, 4, 5, 10, 20].find((one) => bins.length / one <= 8) ?? Math.ceil(bins.length / 8);
   const until = from + bins.length * width;
   const isEnd = (edge: number) =>
     (shape.open.first && Math.abs(edge - from) < width / 2) || (shape.open.last && Math.abs(edge - until) < width / 2);
@@ -244,7 +250,7 @@ export function distributionDrawing(kpi: KpiPanel, more: readonly ScaleLine[] = 
     table,
     option: (palette) => ({
       ...framed(palette),
-      grid: { left: 4, right: 14, top: 8 + 16 * marked.length, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 14, top: 8 + 16 * marked.length, bottom: 4, ...inside },
       tooltip: {
         ...tooltip(palette),
         axisPointer: { type: "shadow" },
@@ -260,7 +266,7 @@ export function distributionDrawing(kpi: KpiPanel, more: readonly ScaleLine[] = 
           type: "bar",
           data: shape.bins.map((bin) => bin.count),
           barCategoryGap: shape.points ? "30%" : "8%",
-          barMaxWidth: 90,
+          ...(shape.points ? { barMaxWidth: 90 } : {}),
           itemStyle: { color: palette.accentSoft, borderColor: palette.accent, borderWidth: 1 },
           emphasis: { disabled: true },
         },
@@ -280,7 +286,7 @@ function booleanDrawing(label: string, distribution: Extract<Distribution, { kin
     table: { head: ["Value", "Scores", "Share"], rows: bars.map((bar) => [bar.name, count(bar.count), of(bar.count)]) },
     option: (palette) => ({
       ...framed(palette),
-      grid: { left: 4, right: 118, top: 6, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 118, top: 6, bottom: 4, ...inside },
       xAxis: { type: "value", ...axisLooks(palette), minInterval: 1, splitNumber: 3 },
       yAxis: { type: "category", inverse: true, ...axisLooks(palette), axisTick: { show: false }, axisLabel: { color: palette.text, fontSize: 13 }, data: bars.map((bar) => bar.name) },
       series: [
@@ -382,8 +388,8 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
     },
     option: (palette) => ({
       ...framed(palette),
-      grid: { left: 4, right: 18, top: marks.length > 0 ? 26 : 12, bottom: 30, containLabel: true },
-      legend: { ...legend(palette), data: ["Average", goalName, ...(line ? ["Trend"] : [])] },
+      grid: { left: 4, right: 18, top: marks.length > 0 ? 26 : 12, bottom: 30, ...inside },
+      legend: { ...legend(palette), data: [{ name: "Average" }, { name: goalName, icon: DASHES }, ...(line ? [{ name: "Trend", icon: STROKE }] : [])] },
       tooltip: {
         ...tooltip(palette),
         axisPointer: { type: "line", lineStyle: { color: palette.quiet, type: "solid" } },
@@ -405,7 +411,8 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
       yAxis: {
         type: "value",
         ...axisLooks(palette),
-        scale: !isShare(kpi),
+        // How often something is true is read from nothing on; elsewhere the changes would not be seen.
+        scale: kpi.kpi_type !== "boolean",
         splitNumber: 4,
         axisLabel: { ...axisLooks(palette).axisLabel, formatter: (number: number) => axisValue(kpi, number) },
       },
@@ -477,7 +484,7 @@ export function profileDrawing(kpi: KpiPanel, label: string, parts: readonly (Pr
     table: { head: ["When", "Average", "Scores"], rows: parts.map((part) => [part.name, value(kpi, part.average), count(part.count)]) },
     option: (palette) => ({
       ...framed(palette),
-      grid: { left: 4, right: 8, top: 10, bottom: 4, containLabel: true },
+      grid: { left: 4, right: 8, top: 10, bottom: 4, ...inside },
       tooltip: {
         ...tooltip(palette),
         axisPointer: { type: "shadow" },

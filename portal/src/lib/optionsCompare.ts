@@ -1,7 +1,7 @@
 // What the charts of a comparison are drawn from.
 import type { KpiPanel, Schemas } from "./api";
 import { count, difference, percent } from "./format";
-import { alignedShapes, axisLooks, axisValue, framed, legend, lines, pointed, scaleAxes, tooltip, type Drawing } from "./options";
+import { alignedShapes, axisLooks, axisValue, framed, inside, legend, lines, pointed, scaleAxes, tooltip, type Drawing } from "./options";
 import type { Measure } from "./verdicts";
 
 export interface ComparedSide {
@@ -41,7 +41,7 @@ export function sharesDrawing(kpi: Measure & { kpi_name: string }, sides: readon
     table: { head: [scale && !scale[0].points ? "Range" : "Value", sides[0].name, sides[1].name], rows: names.map((name, at) => [name, cell(0, at), cell(1, at)]) },
     option: (palette) => ({
       ...framed(palette),
-      grid: { left: 4, right: 14, top: 12, bottom: 30, containLabel: true },
+      grid: { left: 4, right: 14, top: 12, bottom: 30, ...inside },
       legend: legend(palette),
       tooltip: {
         ...tooltip(palette),

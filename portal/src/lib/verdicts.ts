@@ -1,6 +1,6 @@
 // What comparisons, trends and rhythms say, in sentences for people who decide about products.
 import type { Kpi, Schemas } from "./api";
-import { count, difference, pValue, value } from "./format";
+import { count, difference, pValue as plainP, value } from "./format";
 
 type Comparison = Schemas["Comparison"];
 /** What a value is written with. */
@@ -14,6 +14,9 @@ export interface SideNames {
 }
 
 export const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+
+/** On one line. */
+const pValue = (p: number | null): string => plainP(p).replaceAll(" ", "\u00a0");
 
 const isShare = (kpi: Measure): boolean => kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage";
 
@@ -100,7 +103,7 @@ export function trendSentence(trend: Schemas["Trend"], granularity: string): str
   const [one, several] = BUCKETS[granularity] ?? ["bucket", "buckets"];
   const buckets = `${count(trend.buckets)} ${trend.buckets === 1 ? one : several} with scores`;
   if (trend.verdict === "insufficient_data") return `Too few data for a trend: ${buckets}; it takes 8.`;
-  const change = trend.change_percent === null ? "" : ` ${signedPercent(trend.change_percent)} over the range`;
+  const change = !trend.change_percent ? "" : ` ${signedPercent(trend.change_percent)} over the range`;
   const details = `(${[pValue(trend.p_value), buckets].filter(Boolean).join(", ")})`;
   if (trend.verdict === "stable") return `No clear trend${change ? `: the line changes by${change}, which may be chance` : ""} ${details}.`;
   return `${trend.verdict === "improving" ? "Improving" : "Getting worse"}:${change || " over the range"} ${details}.`;

@@ -78,6 +78,7 @@ export function request(
     return { query: { by: mode, ...base, candidate }, names: { baseline: "this use case", candidate: quoted(candidate) } };
   }
   if (choice.value && !choice.kpi) return { missing: "Choose the KPI that the value is a benchmark of." };
+  // As it was typed: what is no number the API refuses by name.
   const value = choice.value ? { value: choice.value as unknown as number } : {};
   return {
     query: { by: mode, ...base, ...(choice.kpi ? { kpi: [choice.kpi] } : {}), ...value },
