@@ -34,21 +34,39 @@ client.use_cases.kpis.update(${text(kpi.name)}, use_case_name=${text(useCase)}, 
 `;
 }
 
-export function curlSnippet({ useCase, kpi }: SnippetOf, url = location.origin): string {
+const definitionOf = (kpi: SnippetOf["kpi"]) => `{ "name": ${text(kpi.name)}, "kpi_type": ${text(kpi.kpi_type)}, "goal": ${kpi.goal} }`;
+
+export function curlSnippet({ useCase, kpi, define = false }: SnippetOf, url = location.origin): string {
   const path = `/api/v1/use_cases/instances/${encodeURIComponent(useCase)}/session-1/kpis/${encodeURIComponent(kpi.name)}`;
-  return `curl -X PUT ${shell(url + path)} \\
-  -H ${shell(`xProxy-api-key: ${KEY}`)} -H 'content-type: application/json' \\
-  -d ${shell(`{"score": ${exampleScore(kpi).json}}`)}
+  const headers = `-H ${shell(`xProxy-api-key: ${KEY}`)} -H 'content-type: application/json'`;
+  const definition = define
+    ? `curl -X POST ${shell(`${url}/api/v1/use_cases/definitions/${encodeURIComponent(useCase)}/kpis`)} \\
+  ${headers} \\
+  -d ${shell(definitionOf(kpi))}
+
+`
+    : "";
+  return `${definition}curl -X PUT ${shell(url + path)} \\
+  ${headers} \\
+  -d ${shell(`{ "score": ${exampleScore(kpi).json} }`)}
 `;
 }
 
-export function javascriptSnippet({ useCase, kpi }: SnippetOf, url = location.origin): string {
+export function javascriptSnippet({ useCase, kpi, define = false }: SnippetOf, url = location.origin): string {
   const path = `/api/v1/use_cases/instances/${encodeURIComponent(useCase)}/session-1/kpis/${encodeURIComponent(kpi.name)}`;
-  return `const answer = await fetch(${text(url + path)}, {
-  method: "PUT",
-  headers: { "xProxy-api-key": ${text(KEY)}, "content-type": "application/json" },
-  body: JSON.stringify({ score: ${exampleScore(kpi).json} }),
-});
-if (!answer.ok) throw new Error(await answer.text());
+  const definition = define
+    ? `await send("POST", ${text(`/api/v1/use_cases/definitions/${encodeURIComponent(useCase)}/kpis`)}, ${definitionOf(kpi)});
+`
+    : "";
+  return `async function send(method, path, body) {
+  const answer = await fetch(${text(url)} + path, {
+    method,
+    headers: { "xProxy-api-key": ${text(KEY)}, "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  if (!answer.ok) throw new Error(await answer.text());
+}
+
+${definition}await send("PUT", ${text(path)}, { score: ${exampleScore(kpi).json} });
 `;
 }
