@@ -1,6 +1,7 @@
 // What the dashboard's charts are drawn from: an option for ECharts and the table of the same figures.
 import type { EChartsCoreOption } from "echarts/core";
 import type { ChartTable } from "../components/Chart.svelte";
+import { isShare } from "./amounts";
 import type { KpiPanel, Schemas } from "./api";
 import { bucket, count, likertPoints, percent, value } from "./format";
 import type { Palette } from "./theme.svelte";
@@ -24,11 +25,9 @@ export const framed = (palette: Palette): EChartsCoreOption => ({
   textStyle: { fontFamily: FONT, color: palette.text },
 });
 
-const isShare = (kpi: Measure): boolean => kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage";
-
 /** Values on an axis: as short as they can be. */
 export function axisValue(kpi: Measure, number: number): string {
-  if (isShare(kpi)) return `${(number * 100).toLocaleString(undefined, { maximumFractionDigits: 2 })}%`;
+  if (isShare(kpi.kpi_type)) return `${(number * 100).toLocaleString(undefined, { maximumFractionDigits: 2 })}%`;
   const text = Math.abs(number).toLocaleString(undefined, { notation: Math.abs(number) >= 10_000 ? "compact" : "standard", maximumFractionDigits: 2 });
   const sign = number < 0 ? "−" : "";
   return kpi.unit === "$" || kpi.unit === "€" ? `${sign}${kpi.unit}${text}` : sign + text;
@@ -375,7 +374,7 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
   });
 
   return {
-    label: `${kpi.kpi_name} by ${granularity}`,
+    label: `${kpi.kpi_name} over time, by ${granularity}`,
     table: {
       head: ["Time", "Average", "Scores", "Goal", "Changes"],
       rows: points.map((point, at) => [

@@ -1,4 +1,5 @@
 // What the charts of a comparison are drawn from.
+import { isShare } from "./amounts";
 import type { KpiPanel, Schemas } from "./api";
 import { count, difference, percent } from "./format";
 import { alignedShapes, axisLooks, axisValue, framed, inside, legend, lines, pointed, scaleAxes, tooltip, type Drawing } from "./options";
@@ -91,10 +92,9 @@ export function intervalDrawing(kpi: Measure & { kpi_name: string }, comparison:
   if (!interval || point === null) return null;
   const step = niceStep(0.55 * Math.max(Math.abs(interval.low), Math.abs(interval.high), Math.abs(point)) || 0.5);
   const reach = 2 * step;
-  const isShare = kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage";
   const tick = (number: number) => {
     if (Math.abs(number) < reach / 1e6) return "0";
-    const text = isShare ? axisValue(kpi, Math.abs(number)).replace("%", " pp") : axisValue(kpi, Math.abs(number));
+    const text = isShare(kpi.kpi_type) ? axisValue(kpi, Math.abs(number)).replace("%", " pp") : axisValue(kpi, Math.abs(number));
     return (number > 0 ? "+" : "−") + text;
   };
   const verdict = comparison.verdict;

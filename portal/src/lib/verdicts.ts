@@ -1,4 +1,5 @@
 // What comparisons, trends and rhythms say, in sentences for people who decide about products.
+import { isShare } from "./amounts";
 import type { Kpi, Schemas } from "./api";
 import { count, difference, pValue as plainP, value } from "./format";
 
@@ -18,8 +19,6 @@ export const capital = (text: string): string => text.charAt(0).toUpperCase() + 
 /** On one line. */
 const pValue = (p: number | null): string => plainP(p).replaceAll(" ", "\u00a0");
 
-const isShare = (kpi: Measure): boolean => kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage";
-
 /** The number that decides the verdict. */
 export const decidingP = (comparison: Comparison): number | null => comparison.p_value_adjusted ?? comparison.p_value;
 
@@ -31,7 +30,7 @@ export function baselineAverage(comparison: Comparison): number | null {
 function interval(kpi: Measure, comparison: Comparison): string {
   const found = comparison.confidence_interval;
   if (!found) return "";
-  const end = (number: number) => difference(kpi, number).replace(isShare(kpi) ? " percentage points" : "", "");
+  const end = (number: number) => difference(kpi, number).replace(isShare(kpi.kpi_type) ? " percentage points" : "", "");
   const level = (found.level * 100).toLocaleString(undefined, { maximumFractionDigits: 2 });
   return `between ${end(found.low)} and ${end(found.high)} with ${level}% confidence`;
 }

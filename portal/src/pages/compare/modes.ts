@@ -39,6 +39,7 @@ export function request(
   if (mode === "version") {
     if (only && !candidate) return { missing: "There is only one version." };
     if (only && baseline === candidate) return { missing: "This use case has one version only. Its next one can be compared with it; until then compare periods." };
+    if (baseline === candidate) return { missing: "Both sides are the same: choose two different versions." };
     const range = allTime ? { from: undefined, to: undefined } : {};
     return {
       query: { by: mode, ...base, version: undefined, ...range, baseline, candidate },
@@ -68,6 +69,7 @@ export function request(
   if (mode === "property") {
     if (!choice.key) return { missing: "No instance has properties yet, so there are no values to compare." };
     if (!baseline || !candidate) return { missing: `Choose two values of ${choice.key}.` };
+    if (baseline === candidate) return { missing: "Both sides are the same: choose two different values." };
     return {
       query: { by: mode, ...base, key: choice.key, baseline, candidate },
       names: { baseline: quoted(baseline), candidate: quoted(candidate) },
