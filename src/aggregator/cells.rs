@@ -296,15 +296,12 @@ impl CellStore {
         visit: &mut dyn FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Result<()> {
         let column = (segment, kpi.kpi_no);
-        let rest = self.rest(column, days, &mut |(day, version)| {
-            match self.sums.find(column, (day, version), sum_will_do(day)) {
-                Some(Kept::Scores(sum)) => visit(day, version, DayOf::Sum(&sum)),
-                Some(Kept::Cells(cells)) => visit(day, version, DayOf::Cells(&cells)),
-                _ => return false,
-            }
-            true
-        })?;
+        let rest = self.rest(column, days, &mut |entry| self.take(column, entry, sum_will_do, visit))?;
         self.each(column, rest, &mut |day, version, blob| {
+            // It may be kept although nothing was known of its range.
+            if self.take(column, (day, version), sum_will_do, visit) {
+                return Ok(());
+            }
             let cells = decode_scores(blob, &kpi.rules)?;
             let kept = if sum_will_do(day) {
                 let sum = Rc::new(DaySum::of(&cells));
@@ -317,6 +314,22 @@ impl CellStore {
             self.sums.keep(column, (day, version), kept);
             Ok(())
         })
+    }
+
+    /// Visits a day that is kept. False if it is not.
+    fn take(
+        &self,
+        column: Column,
+        (day, version): (i64, i64),
+        sum_will_do: &dyn Fn(i64) -> bool,
+        visit: &mut dyn FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
+    ) -> bool {
+        match self.sums.find(column, (day, version), sum_will_do(day)) {
+            Some(Kept::Scores(sum)) => visit(day, version, DayOf::Sum(&sum)),
+            Some(Kept::Cells(cells)) => visit(day, version, DayOf::Cells(&cells)),
+            _ => return false,
+        }
+        true
     }
 
     /// The same for instance cells.
@@ -563,12 +576,15 @@ impl CellStore {
     }
 }
 
+/// Days that lie no further apart are read with one statement, and what lies between is passed over.
+const RUN_GAP_DAYS: i64 = 8;
+
 /// Days in their order, as runs of neighbours: first and last of each.
 fn runs(days: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
     let mut runs: Vec<(i64, i64)> = Vec::new();
     for day in days {
         match runs.last_mut() {
-            Some((_, last)) if day - *last <= 1 => *last = day,
+            Some((_, last)) if day - *last <= RUN_GAP_DAYS => *last = day,
             _ => runs.push((day, day)),
         }
     }

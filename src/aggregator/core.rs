@@ -116,6 +116,11 @@ impl Core {
         self.store.forget_sums();
     }
 
+    /// How often cells were made anew, or what the object knows of its type changed.
+    pub fn remade(&self) -> u64 {
+        self.remade.get()
+    }
+
     /// Readers wait while cells are made anew.
     pub fn set_rebuilding(&self, rebuilding: bool) {
         self.rebuilding.set(rebuilding);

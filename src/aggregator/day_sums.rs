@@ -19,6 +19,9 @@ const BYTES_MAX: usize = 8 << 20;
 /// And by all objects of an isolate, which share its 128 MB.
 const ISOLATE_BYTES_MAX: usize = 24 << 20;
 
+/// Stored days that are known of, at some 30 bytes each.
+const KNOWN_MAX: usize = 50_000;
+
 /// What an entry costs besides its sum.
 const ENTRY_BYTES: usize = 96;
 
@@ -39,14 +42,16 @@ impl Kept {
         ENTRY_BYTES
             + match self {
                 Self::Scores(sum) => sum.bytes(),
-                Self::Cells(day) => day.slots.iter().map(|(_, cell)| cell_bytes(cell)).sum(),
+                Self::Cells(day) => {
+                    let tallies = |(_, cell): &(u8, ScoreCell)| {
+                        tally_bytes(&cell.histogram) + tally_bytes(&cell.sketch)
+                    };
+                    day.slots.capacity() * size_of::<(u8, ScoreCell)>()
+                        + day.slots.iter().map(tallies).sum::<usize>()
+                }
                 Self::Instances(sum) => size_of::<InstanceCell>() + tally_bytes(&sum.reviewed_by_kpi),
             }
     }
-}
-
-fn cell_bytes(cell: &ScoreCell) -> usize {
-    size_of::<(u8, ScoreCell)>() + tally_bytes(&cell.histogram) + tally_bytes(&cell.sketch)
 }
 
 /// Day, version, whose, and whether it is the sum: the earliest days go first when there is no room.
@@ -119,6 +124,10 @@ impl DaySums {
     /// A range of days was read, all of it.
     pub fn learn(&self, column: Column, read: Known) {
         let mut sums = self.0.borrow_mut();
+        let all: usize = sums.known.values().map(|known| known.entries.len()).sum();
+        if all + read.entries.len() > KNOWN_MAX {
+            sums.known.clear();
+        }
         match sums.known.get_mut(&column) {
             Some(known) if read.days.0 <= known.days.1 + 1 && known.days.0 <= read.days.1 + 1 => {
                 known.days = (known.days.0.min(read.days.0), known.days.1.max(read.days.1));
@@ -137,6 +146,9 @@ impl DaySums {
     pub fn keep(&self, column: Column, (day, version): (i64, i64), sum: Kept) {
         let key = (day, version, column, !matches!(sum, Kept::Cells(_)));
         let bytes = sum.bytes();
+        if bytes > BYTES_MAX {
+            return;
+        }
         let mut sums = self.0.borrow_mut();
         sums.remove(&key);
         while sums.bytes + bytes > BYTES_MAX || KEPT_BYTES.get() + bytes > ISOLATE_BYTES_MAX {

@@ -30,7 +30,7 @@ test("from an empty account to the first dashboard", async (t) => {
   await page.getByRole("tab", { name: "curl" }).click();
   const shown = await page.getByRole("region", { name: /curl/i }).innerText();
   assert.match(shown, /kpis\/Deflection%20Rate/);
-  execFileSync("bash", ["-c", `${shown.replace("your API key", admin_key.api_key)} -sS --fail-with-body`.replace(/\n\s*-sS/, " -sS")]);
+  execFileSync("bash", ["-c", `${shown.trim().replace("your API key", admin_key.api_key)} -sS --fail-with-body`]);
 
   await page.getByRole("link", { name: "Dashboard" }).click();
   await visible(page.getByText("100.00% True (Goal: 25.00%)"));
