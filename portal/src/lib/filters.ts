@@ -28,8 +28,19 @@ export function addDays(date: string, days: number): string {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
 
+/** A zone that the browser can show times in. */
+function knownZone(name: string | null): string | null {
+  if (!name) return null;
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return name;
+  } catch {
+    return null;
+  }
+}
+
 export function filtersOf(query: URLSearchParams, now = new Date()): Filters {
-  const timeZone = query.get("time_zone") || BROWSER_ZONE;
+  const timeZone = knownZone(query.get("time_zone")) ?? BROWSER_ZONE;
   const today = isoDate(now, timeZone);
   const [from, to] = [query.get("from"), query.get("to")];
   const named = query.get("range");
