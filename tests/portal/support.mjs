@@ -43,16 +43,19 @@ export const newKey = (role, name = `portal ${role}`) => api("POST", "/api/v1/ke
 
 /**
  * A page in a browser of its own, signed in with a key unless that is null. At the end of the test nothing may have gone wrong in it:
- * no errors in the console, nothing asked of another host. `refusals: true`: answers of 4xx are part of the test, and browsers log each.
+ * no errors in the console, nothing asked of another host. `refusals: true`: answers of 4xx are part of the test, and browsers log each;
+ * `failures: true`: so are those of 5xx.
  */
-export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, colorScheme = "light", timezoneId = "UTC", refusals = false, ...options } = {}) {
-  const context = await browser.newContext({ viewport, colorScheme, timezoneId, locale: "en-US", baseURL: URL_BASE, ...options });
+export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, colorScheme = "light", timezoneId = "UTC", refusals = false, failures = false, ...options } = {}) {
+  const storageState = key === null ? undefined : await signedIn(key);
+  const context = await browser.newContext({ viewport, colorScheme, timezoneId, locale: "en-US", baseURL: URL_BASE, storageState, ...options });
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(`an exception: ${error.stack ?? error}`));
   page.on("console", (message) => {
-    const expected = refusals && /the server responded with a status of 4\d\d/.test(message.text());
+    const [, kind] = /the server responded with a status of ([45])\d\d/.exec(message.text()) ?? [];
+    const expected = (kind === "4" && refusals) || (kind === "5" && failures);
     if (["error", "warning"].includes(message.type()) && !expected) troubles.push(`the console: ${message.text()} (${message.location().url})`);
   });
   page.on("request", (request) => {
@@ -63,20 +66,47 @@ export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, 
     await context.close();
     assert.deepEqual(troubles, []);
   });
-  if (key !== null) await signIn(page, key);
   if (path !== null) await page.goto(path);
   return page;
 }
 
-/** Signs in as the page of sign-in does, without its form. */
-async function signIn(page, key) {
-  await page.goto("/docs");
-  const status = await page.evaluate(async (api_key) => {
-    localStorage.setItem("edge-kpi.signed-in", "1");
-    const answer = await fetch("/api/v1/session", { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ api_key }) });
-    return answer.status;
-  }, key);
-  assert.equal(status, 200, "signing in");
+/** What a browser keeps of somebody who has signed in: without the form, and without a page to do it on. */
+async function signedIn(api_key) {
+  const answer = await fetch(`${URL_BASE}/api/v1/session`, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ api_key }) });
+  assert.equal(answer.status, 200, "signing in");
+  const [, name, value] = /^([^=]+)=([^;]*);/.exec(answer.headers.get("set-cookie"));
+  const cookie = { name, value, domain: new URL(URL_BASE).hostname, path: "/", expires: -1, httpOnly: true, secure: true, sameSite: "Strict" };
+  return { cookies: [cookie], origins: [{ origin: URL_BASE, localStorage: [{ name: "edge-kpi.signed-in", value: "1" }] }] };
+}
+
+let useCases = 0;
+
+/** A use case of the test's own, with KPIs; it goes with the test. Tells its name and the paths of its definition and its instances. */
+export async function newUseCase(t, kpis = [], { description = "" } = {}) {
+  const name = `${unique("Test")}-${(useCases += 1)}`;
+  const definition = `/api/v1/use_cases/definitions/${name}`;
+  await api("POST", "/api/v1/use_cases/definitions", { name, description });
+  t.after(() => fetch(URL_BASE + definition, { method: "DELETE", headers: { "xProxy-api-key": ROOT_KEY } }));
+  for (const kpi of kpis) await api("POST", `${definition}/kpis`, kpi);
+  return { name, definition, instances: `/api/v1/use_cases/instances/${name}`, page: `/use-cases/${name}` };
+}
+
+/** What the API says to a request that it refuses, as a sentence: so it stands in the portal. */
+export async function refusalOf(method, path, body, contentType = "application/json") {
+  const headers = { "xProxy-api-key": ROOT_KEY, "content-type": contentType };
+  const answer = await fetch(URL_BASE + path, { method, headers, body: typeof body === "string" ? body : JSON.stringify(body) });
+  assert.ok(!answer.ok, `${method} ${path} is not refused`);
+  const { message } = (await answer.json()).xproxy_error;
+  return `${message.charAt(0).toUpperCase()}${message.slice(1)}${/[.!?]$/.test(message) ? "" : "."}`;
+}
+
+/** The field that a control is: the message at it, once it is marked as wrong. */
+export async function errorAt(control) {
+  await eventually(async () => assert.equal(await control.getAttribute("aria-invalid"), "true"));
+  const page = control.page();
+  const ids = ((await control.getAttribute("aria-describedby")) ?? "").split(" ").filter((id) => /(error|wrong)$/.test(id));
+  assert.equal(ids.length, 1, "the control names its error");
+  return text(page.locator(`[id="${ids[0]}"]`));
 }
 
 /** Every chart below the fold is drawn when it comes into view. */
@@ -130,3 +160,45 @@ export const visible = (locator) => locator.first().waitFor({ state: "visible" }
 
 /** Waits for an element to be gone. */
 export const gone = (locator) => locator.first().waitFor({ state: "hidden" });
+
+/** A name that no other test and no earlier run has taken. */
+export const unique = (name) => `${name}-${Date.now().toString(36)}-${process.pid}`;
+
+/** Does `work` for each, a few at a time. */
+export async function each(items, work) {
+  const waiting = [...items];
+  await Promise.all(Array.from({ length: 6 }, async () => { while (waiting.length > 0) await work(waiting.shift()); }));
+}
+
+const decimal = (number) => number.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+
+/** A percentage of the API as the portal shows it. */
+export const percentage = (number) => (number === null ? "–" : `${decimal(number)}%`);
+
+export const isShare = ({ kpi_type }) => kpi_type === "boolean" || kpi_type === "percentage";
+
+/** A value of a KPI as the portal shows it in English. */
+export function shown(kpi, number) {
+  if (number === null) return "–";
+  if (isShare(kpi)) return `${decimal(100 * number)}%`;
+  if (kpi.kpi_type !== "number" || !kpi.unit) return decimal(number);
+  return ["$", "€"].includes(kpi.unit) ? kpi.unit + decimal(number) : `${decimal(number)} ${kpi.unit}`;
+}
+
+/** The same of a difference. */
+export function shownDifference(kpi, number) {
+  const sign = number > 0 ? "+" : number < 0 ? "−" : "±";
+  return sign + (isShare(kpi) ? `${decimal(100 * Math.abs(number))} percentage points` : shown(kpi, Math.abs(number)));
+}
+
+/** The cells of a table's body, row by row. */
+export const cells = (table) =>
+  table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\s+/g, " ").trim())));
+
+/** The table behind the chart of a section, which shows the chart again afterwards. */
+export async function tableBehind(section) {
+  await section.getByRole("button", { name: "Show as table" }).click();
+  const read = await cells(section.getByRole("table"));
+  await section.getByRole("button", { name: "Show as chart" }).click();
+  return read;
+}
