@@ -119,7 +119,7 @@ pub fn operation(action: Action) -> Operation {
         A::DeleteKpi => Operation { gives: WithRequestId("Kpi"), ..of("delete_kpi", "KPIs", "Delete a KPI with its scores") },
 
         A::ListInstances => Operation {
-            query: &["cursor", "limit", "sort_ascending", "from", "to", "time_zone", "version", "properties"],
+            query: &["cursor", "limit", "sort_ascending", "search", "from", "to", "time_zone", "version", "properties"],
             gives: Json("List_Instance"), codes: &[Code::InvalidCursor, Code::InvalidFilter],
             ..of("list_instances", "Instances", "List the instances of a use case type") },
         A::CreateInstance => Operation { query: &["use_case_id"], headers: &["Idempotency-Key", "xProxy-UseCase-Version"],
