@@ -143,9 +143,10 @@ impl Work<'_> {
             Ok(Found { action: Action::Health, .. }) => {
                 return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
             }
-            Ok(Found { action: Action::OpenApi | Action::Docs, .. }) => {
-                return docs::serve(self.env, head.path()).await;
-            }
+            Ok(Found {
+                action: action @ (Action::OpenApi | Action::Docs | Action::Portal | Action::PortalFile),
+                ..
+            }) => return docs::serve(self.env, *action, head.path()).await,
             Err(refusal) if routes::is_public(head.path()) => return Err(refusal.clone()),
             _ => {}
         }
@@ -225,9 +226,11 @@ struct Line<'a> {
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     match action {
         // Answered before anybody is asked for a key.
-        Action::Health | Action::OpenApi | Action::Docs => {
-            Err(Refusal::new(Code::NotFound, "nothing is here"))
-        }
+        Action::Health
+        | Action::OpenApi
+        | Action::Docs
+        | Action::Portal
+        | Action::PortalFile => Err(Refusal::new(Code::NotFound, "nothing is here")),
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
         Action::DeleteApplication => accounts::delete_application(context).await,

@@ -19,6 +19,7 @@ mod input;
 mod instances;
 mod kept;
 mod kpis;
+mod portal;
 mod properties;
 mod recount;
 mod rows;

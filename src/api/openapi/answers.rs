@@ -51,6 +51,7 @@ pub fn responses(route: &Route<'_>, example: &Value) -> Value {
             success("200", "Done", json!({"application/json": {"schema": {"type": "object"}}}))
         }
         Gives::Page => success("200", "Done", json!({"text/html": text()})),
+        Gives::File => success("200", "Done", json!({"*/*": {}})),
         Gives::Nothing => success("204", "Done", Value::Null),
         Gives::Refusal => {}
     }
@@ -80,7 +81,7 @@ fn codes(route: &Route<'_>) -> BTreeMap<u16, Vec<Code>> {
         if *method != "GET" {
             codes.push(Code::PayloadTooLarge);
         }
-    } else if *action != Action::Health {
+    } else if matches!(action, Action::OpenApi | Action::Docs | Action::Portal | Action::PortalFile) {
         codes.push(Code::NotFound);
     }
     if !matches!(operation.takes, Takes::Nothing) {

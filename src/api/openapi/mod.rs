@@ -205,6 +205,11 @@ fn operation_id(base: &str, any_method: bool, method: &str, pattern: &str) -> St
     let about_instance = pattern.starts_with("/api/v1/use_cases/instances/");
     let by_id = about_instance && !pattern.contains("{use_case_name}");
     let by_post = about_instance && method == "POST" && matches!(base, "write_score" | "set_properties");
+    // The portal's pages are one operation.
+    if base == "get_portal" && pattern != "/" {
+        let what = pattern.trim_matches(['/', '*']).replace('-', "_");
+        return format!("{base}_{what}");
+    }
     if any_method {
         let what = pattern.trim_end_matches("/**").rsplit('/').next().unwrap_or_default();
         return format!("{}_{what}", method.to_ascii_lowercase());

@@ -26,6 +26,8 @@ pub enum Gives {
     /// JSON of this schema, CSV, or an item of its list as NDJSON.
     Export(&'static str),
     Page,
+    /// Of whatever media type.
+    File,
     Document,
     Nothing,
     /// It never succeeds.
@@ -64,6 +66,9 @@ pub fn operation(action: Action) -> Operation {
         A::Health => Operation { gives: Json("Health"), ..of("get_health", "Service", "Whether the service runs") },
         A::OpenApi => Operation { gives: Gives::Document, ..of("get_openapi", "Service", "This document") },
         A::Docs => Operation { gives: Gives::Page, ..of("get_docs", "Service", "This document as a readable page") },
+
+        A::Portal => Operation { gives: Gives::Page, ..of("get_portal", "Service", "The portal, whatever page of it is meant") },
+        A::PortalFile => Operation { gives: Gives::File, ..of("get_portal_file", "Service", "A file of the portal; so is every path below") },
 
         A::CreateApplication => Operation { takes: Optional("NewApplication"), gives: Json("Application"),
             ..of("create_application", "Keys and applications", "Make an application, with a first admin key") },
