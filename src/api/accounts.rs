@@ -14,7 +14,7 @@ use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::accounts::{self as store, ApiKey, Application};
 
 /// The application that `ROOT_API_KEY` is admin of.
-const DEFAULT_APPLICATION_ID: &str = "default";
+pub const DEFAULT_APPLICATION_ID: &str = "default";
 
 type KeyName = Text<100>;
 type ApplicationName = Text<200>;

@@ -28,6 +28,9 @@ pub enum Action {
     Docs,
     Portal,
     PortalFile,
+    CreateSession,
+    GetSession,
+    DeleteSession,
     CreateApplication,
     ListApplications,
     DeleteApplication,
@@ -85,6 +88,10 @@ pub const ROUTES: &[Route] = &[
     ("GET", "/keys", Access::Anyone, Action::Portal),
     ("GET", "/use-cases/**", Access::Anyone, Action::Portal),
     ("GET", "/portal/**", Access::Anyone, Action::PortalFile),
+
+    ("POST", "/api/v1/session", Access::Anyone, Action::CreateSession),
+    ("GET", "/api/v1/session", Access::ReadData, Action::GetSession),
+    ("DELETE", "/api/v1/session", Access::Anyone, Action::DeleteSession),
 
     ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
     ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
@@ -369,6 +376,7 @@ mod tests {
         assert_eq!(code("POST", "/"), Err(Code::MethodNotAllowed));
         assert_eq!(code("GET", "//"), Err(Code::NotFound));
         assert_eq!(code("GET", "/portal/index-a.js"), Ok(Action::PortalFile));
+        assert_eq!(allowed("GET", "/api/v1/session"), ["POST", "GET", "DELETE"]);
         assert_eq!(code("GET", "/docs/swagger-ui.css"), Ok(Action::Docs));
         assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
         assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));

@@ -25,6 +25,7 @@ mod recount;
 mod rows;
 mod schedule;
 mod scores;
+mod sessions;
 
 fn app() -> support::App {
     support::Service::from_environment().application()

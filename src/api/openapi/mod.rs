@@ -21,6 +21,7 @@ use super::auth::Role;
 use super::routes::{Access, Action, ROUTES};
 use super::{
     accounts, admin, analysis, body, dashboards, definitions, events, exports, instances, kpis, scores,
+    sessions,
 };
 use crate::aggregator::analysis::{Breakdown, EventAnswer, Regressions};
 use crate::aggregator::protocol::{InstanceAnswer, KpiAnswer, PropertyKey};
@@ -115,7 +116,7 @@ fn document() -> String {
             "license": {"name": "Apache License 2.0", "identifier": env!("CARGO_PKG_LICENSE")},
         }),
         servers: json!([{"url": "/", "description": "This service"}]),
-        security: json!([{"api_key": []}, {"bearer": []}]),
+        security: json!([{"api_key": []}, {"bearer": []}, {"session": []}]),
         tags: tags(),
         paths: paths(),
         components: Components {
@@ -156,6 +157,8 @@ fn headers() -> Value {
         "x-should-retry": {"required": true, "schema": {"const": "false"},
             "description": "Tells the SDKs that the same request would be refused again"},
         "retry-after": {"required": true, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "In seconds"},
+        "set-cookie": {"required": true, "schema": {"type": "string", "pattern": "^edge_kpi_session="},
+            "description": "The session's cookie. Scripts can't read it, and browsers send it to this service only"},
         "content-disposition": {"schema": {"type": "string"}, "description": "With CSV: the name of the file to keep it in"},
     })
 }
@@ -164,6 +167,9 @@ fn security_schemes() -> Value {
     json!({
         "api_key": {"type": "apiKey", "in": "header", "name": "xProxy-api-key", "description": "A key, as the SDKs send it"},
         "bearer": {"type": "http", "scheme": "bearer", "description": "The same key as `Authorization: Bearer …`"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "edge_kpi_session",
+            "description": "A browser's session (`create_session`). A key in a header counts before it. Requests that a page of another \
+                origin makes are refused with it"},
     })
 }
 
@@ -335,6 +341,7 @@ fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
     add::<NewValue>(to);
     add::<KpiAnswer>(to);
     add_list::<KpiWithRequestId>(to);
+    add::<sessions::SessionShown>(to);
     add_list::<accounts::KeyShown>(to);
     add_list::<accounts::ApplicationShown>(to);
     add_list::<definitions::Definition<'_>>(to);
@@ -358,6 +365,7 @@ fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
     let to = &mut all;
     add::<accounts::ApplicationBody>(to);
     add::<accounts::KeyBody>(to);
+    add::<sessions::SessionBody>(to);
     add::<definitions::DefinitionBody>(to);
     add::<definitions::ChangeBody>(to);
     add::<definitions::VersionBody>(to);

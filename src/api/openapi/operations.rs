@@ -70,6 +70,17 @@ pub fn operation(action: Action) -> Operation {
         A::Portal => Operation { gives: Gives::Page, ..of("get_portal", "Service", "The portal, whatever page of it is meant") },
         A::PortalFile => Operation { gives: Gives::File, ..of("get_portal_file", "Service", "A file of the portal; so is every path below") },
 
+        A::CreateSession => Operation { takes: Required("NewSession"), gives: Json("Session"),
+            codes: &[Code::InvalidRequest, Code::InvalidApiKey, Code::Forbidden, Code::PayloadTooLarge, Code::RateLimited,
+                Code::UnexpectedError, Code::NotSupported, Code::Overloaded, Code::Unavailable],
+            more: Some("The cookie is good for 12 hours, as long as the key is, and only for requests from the service's own pages. \
+                Other programs send the key itself with each request."),
+            ..of("create_session", "Keys and applications", "Sign a browser in: exchange a key for a cookie") },
+        A::GetSession => Operation { gives: Json("Session"),
+            ..of("get_session", "Keys and applications", "Who is signed in, or whose key it is") },
+        A::DeleteSession => Operation { codes: &[Code::Forbidden],
+            ..of("delete_session", "Keys and applications", "Sign a browser out: remove the cookie, whether it is good or not") },
+
         A::CreateApplication => Operation { takes: Optional("NewApplication"), gives: Json("Application"),
             ..of("create_application", "Keys and applications", "Make an application, with a first admin key") },
         A::ListApplications => Operation { query: PAGED, gives: Json("List_Application"), codes: &[Code::InvalidCursor],

@@ -46,6 +46,11 @@ const TABLE: &[(&str, &str, &[Kind])] = &[
     ("GET", "/use-cases/**", EVERYBODY),
     ("GET", "/portal/**", EVERYBODY),
 
+    // Whose key it is, the body says.
+    ("POST", "/api/v1/session", EVERYBODY),
+    ("GET", "/api/v1/session", WITH_A_KEY),
+    ("DELETE", "/api/v1/session", EVERYBODY),
+
     ("POST", "/api/v1/applications", ROOT),
     ("GET", "/api/v1/applications", ROOT),
     ("DELETE", "/api/v1/applications/{application_id}", ROOT),
