@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the Worker into build/ and tells its size. Does nothing when nothing changed since the last build.
+# Builds the Worker and its static files into build/, and tells the Worker's size. Does nothing when nothing changed since the last build.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
@@ -20,13 +20,22 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
   echo "$wanted" >"$stamp"
 fi
 
-# The static files: public/, and of the viewer's package what the page needs.
+# The static files: public/, the portal, and of the viewer's package what the page needs.
 viewer=node_modules/swagger-ui-dist
-assets="$(find public "$viewer/package.json" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
+portal=()
+if [ -d portal ]; then
+  scripts/portal.sh
+  portal=(build/portal)
+fi
+assets="$(find public "$viewer/package.json" "${portal[@]}" -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)"
 if [ "$(cat build/.assets-stamp 2>/dev/null)" != "$assets" ] || [ ! -d build/assets ]; then
   rm -rf build/assets
   mkdir -p build/assets
   cp -r public/. build/assets/
+  if [ -n "${portal[*]}" ]; then
+    cp build/portal/index.html build/assets/
+    cp -r build/portal/portal build/assets/
+  fi
   cp "$viewer"/{swagger-ui.css,swagger-ui-bundle.js,favicon-32x32.png} build/assets/docs/
   cp "$viewer/swagger-ui-bundle.js.LICENSE.txt" build/assets/docs/swagger-ui-bundle.js.LICENSE.txt
   cp "$viewer/LICENSE" build/assets/docs/LICENSE.txt

@@ -6,7 +6,7 @@ pub const DATABASE_BINDING: &str = "DB";
 /// The namespace of the objects that own use case types.
 pub const AGGREGATOR_BINDING: &str = "AGGREGATOR";
 
-/// The static files: the OpenAPI document and its viewer. The service works without them.
+/// The static files: the portal, the OpenAPI document and its viewer. The service works without them.
 pub const ASSETS_BINDING: &str = "ASSETS";
 
 /// A secret: the key that is admin of the application `default` and may make applications.
@@ -62,6 +62,9 @@ pub const IDEMPOTENCY_KEPT_MS: i64 = 24 * 60 * 60 * 1000;
 
 /// How long an isolate trusts what it knows of an API key: the longest that a revoked key still works.
 pub const KEY_CACHE_MS: i64 = 30 * 1000;
+
+/// How long a browser stays signed in.
+pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
 
 /// Largest body of a request.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;

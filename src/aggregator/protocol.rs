@@ -219,6 +219,10 @@ pub struct KpiAnswer {
     pub benchmarks: Vec<Benchmark>,
     pub created_timestamp: String,
     pub updated_timestamp: String,
+    /// Scores that it holds, of all versions and times; only where `include=score_count` asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schema(nullable = false))]
+    pub score_count: Option<u64>,
 }
 
 impl KpiAnswer {
@@ -237,6 +241,7 @@ impl KpiAnswer {
             benchmarks: kpi.benchmarks.clone(),
             created_timestamp: format_timestamp(kpi.created_ms),
             updated_timestamp: format_timestamp(kpi.updated_ms),
+            score_count: None,
         }
     }
 }

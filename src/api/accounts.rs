@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::answer::{Answer, List};
 use super::auth::{self, KEY_PREFIX, Role};
 use super::body::{Fields, Text, invalid};
-use super::query::{cut, encode_cursor};
+use super::query::{cut, cut_after, encode_cursor};
 use super::{Context, new_id, storage_failed};
 use crate::config::PAGE_ITEMS_MAX;
 use crate::domain::calendar::{SLOTS_PER_DAY, format_timestamp, parse_timestamp, slot_start_ms};
@@ -14,7 +14,7 @@ use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::accounts::{self as store, ApiKey, Application};
 
 /// The application that `ROOT_API_KEY` is admin of.
-const DEFAULT_APPLICATION_ID: &str = "default";
+pub const DEFAULT_APPLICATION_ID: &str = "default";
 
 type KeyName = Text<100>;
 type ApplicationName = Text<200>;
@@ -146,13 +146,10 @@ fn random_hex() -> Result<String, Refusal> {
 pub async fn list_keys(context: &Context<'_>) -> Result<Answer, Refusal> {
     let limit = context.query.limit(PAGE_ITEMS_MAX)?;
     let after = context.query.cursor("keys", true)?.unwrap_or_default();
-    let mut found = store::list_keys(&context.database, context.caller.application_no, &after, limit)
+    let found = store::list_keys(&context.database, context.caller.application_no, &after, limit)
         .await
         .map_err(storage_failed)?;
-    let size = usize::try_from(limit).unwrap_or(0);
-    let more = found.len() > size;
-    found.truncate(size);
-    let cursor = found.last().filter(|_| more).map(|last| encode_cursor("keys", true, &last.key_id));
+    let (found, cursor) = cut_after(found, limit, |key| encode_cursor("keys", true, &key.key_id));
     let items = found.into_iter().map(|key| KeyShown::new(key, None, &context.request_id)).collect();
     Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
 }

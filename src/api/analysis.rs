@@ -223,7 +223,8 @@ fn moments(summaries: &Summaries, side: usize, place: usize) -> Moments {
     })
 }
 
-async fn summaries(
+/// Count and moments of each KPI on each side.
+pub async fn summaries(
     context: &Context<'_>,
     name: &str,
     sides: Vec<Side>,

@@ -18,6 +18,8 @@ pub struct Answer {
     media_type: &'static str,
     /// To be kept as a file of this name.
     file_name: Option<String>,
+    /// What a browser is to keep as a cookie, with its attributes.
+    cookie: Option<String>,
     /// In place of those that other answers have, or besides them.
     headers: &'static [(&'static str, &'static str)],
     content: Content,
@@ -42,11 +44,15 @@ impl Answer {
     }
 
     pub fn text(body: String, media_type: &'static str) -> Self {
-        Self { status: 200, media_type, file_name: None, headers: &[], content: Content::Text(body) }
+        Self::new(media_type, Content::Text(body))
+    }
+
+    fn new(media_type: &'static str, content: Content) -> Self {
+        Self { status: 200, media_type, file_name: None, cookie: None, headers: &[], content }
     }
 
     pub fn stream(chunks: Chunks, media_type: &'static str) -> Self {
-        Self { status: 200, media_type, file_name: None, headers: &[], content: Content::Stream(chunks) }
+        Self::new(media_type, Content::Stream(chunks))
     }
 
     /// A file of the deployment, with headers of its own.
@@ -55,7 +61,7 @@ impl Answer {
         media_type: &'static str,
         headers: &'static [(&'static str, &'static str)],
     ) -> Self {
-        Self { status: 200, media_type, file_name: None, headers, content: Content::Asset(body) }
+        Self { headers, ..Self::new(media_type, Content::Asset(body)) }
     }
 
     /// Keeps the place of its request until it is sent, if it is sent in parts.
@@ -76,6 +82,10 @@ impl Answer {
     /// The name must hold nothing that a header would have to quote.
     pub fn for_download(self, file_name: String) -> Self {
         Self { file_name: Some(file_name), ..self }
+    }
+
+    pub fn with_cookie(self, cookie: String) -> Self {
+        Self { cookie: Some(cookie), ..self }
     }
 
     pub fn of<T: Serialize>(value: &T) -> Self {
@@ -186,6 +196,9 @@ pub fn respond(
     exposure.write(&mut more);
     if let Some(name) = answer.file_name {
         more.set("content-disposition", &format!("attachment; filename=\"{name}\""));
+    }
+    if let Some(cookie) = answer.cookie {
+        more.set("set-cookie", &cookie);
     }
     for (name, value) in answer.headers.iter().chain(headers) {
         more.set(name, value);

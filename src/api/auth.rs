@@ -1,5 +1,6 @@
-//! Who is calling. A key is looked up by its SHA-256; what was found is trusted for a short while, so that a request costs no
-//! D1 read. A revoked key therefore works on for at most `KEY_CACHE_MS`. Once a day the look-up notes that the key was used.
+//! Who is calling: who has a key in a header or, without one, a session's cookie (`sessions`), which names a key by its hash. A key is
+//! looked up by its SHA-256; what was found is trusted for a short while, so that a request costs no D1 read. A revoked key, and
+//! its sessions, therefore work on for at most `KEY_CACHE_MS`. Once a day the look-up notes that the key was used.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use worker::Env;
 use super::border::Head;
 use super::cache::{Cache, remember};
 use super::routes::Access;
-use super::{rates, storage_failed};
+use super::{rates, sessions, storage_failed};
 use crate::config::{KEY_CACHE_MS, ROOT_API_KEY};
 use crate::domain::calendar::{SLOTS_PER_DAY, slot_of};
 use crate::domain::refusal::{Code, Refusal};
@@ -72,7 +73,10 @@ pub struct Caller {
     pub root: bool,
     /// Under this the key's requests are counted.
     pub key_hash: Rc<str>,
-    expires_ms: Option<i64>,
+    /// When the key's time is over.
+    pub expires_ms: Option<i64>,
+    /// Came with a session's cookie, which is good until then.
+    pub session_expires_ms: Option<i64>,
 }
 
 impl Caller {
@@ -123,61 +127,101 @@ fn note_use(env: &Env, later: &worker::Context, hash: String, day: i64) {
     });
 }
 
-/// Whose key it is. The same answer for a missing, an unknown, a revoked and an expired key; `rate_limited` for an address that
-/// tries too many.
-pub async fn authenticate(
-    env: &Env,
-    later: &worker::Context,
-    database: &Database,
-    head: &Head,
-    now_ms: i64,
-) -> Result<Caller, Refusal> {
-    let refused = || {
-        Refusal::new(
-            Code::InvalidApiKey,
-            "a valid API key is required, in the header xProxy-api-key or as Authorization: Bearer",
-        )
-    };
-    let key = presented_key(head).ok_or_else(refused)?;
-    let hash = hash(key);
-    if is_root(env, &hash) {
-        let (application_no, role) = (DEFAULT_APPLICATION, Role::Admin);
-        return Ok(Caller { application_no, role, root: true, key_hash: hash.into(), expires_ms: None });
+/// The same for a missing, an unknown, a revoked and an expired key, and for the sessions of such.
+pub fn refused() -> Refusal {
+    Refusal::new(
+        Code::InvalidApiKey,
+        "a valid API key is required, in the header xProxy-api-key or as Authorization: Bearer",
+    )
+}
+
+/// What the request's key is looked up with.
+pub struct Lookup<'a> {
+    pub env: &'a Env,
+    pub later: &'a worker::Context,
+    pub database: &'a Database,
+    pub head: &'a Head,
+    pub now_ms: i64,
+}
+
+impl Lookup<'_> {
+    /// Who sends the request. A key in a header decides, also if it is none.
+    pub async fn caller(&self) -> Result<Caller, Refusal> {
+        match presented_key(self.head) {
+            Some(key) => self.owner_of(key).await,
+            None => self.owner_of_session().await,
+        }
     }
-    // What can't be a key costs no look-up.
-    if !is_well_formed(key) {
-        return Err(refused());
+
+    /// Whose key it is; `rate_limited` for an address that tries too many.
+    pub async fn owner_of(&self, key: &str) -> Result<Caller, Refusal> {
+        let hash = hash(key);
+        if is_root(self.env, &hash) {
+            return Ok(root(hash));
+        }
+        // What can't be a key costs no look-up.
+        if is_well_formed(key) { self.known(hash).await } else { Err(refused()) }
     }
-    let valid = |caller: &Caller| caller.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
-    let cached = CACHE.with_borrow(|cache| cache.get(&hash).cloned());
-    if let Some((caller, _)) = cached.as_ref().filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS) {
-        return if valid(caller) { Ok(caller.clone()) } else { Err(refused()) };
+
+    async fn owner_of_session(&self) -> Result<Caller, Refusal> {
+        let secret = root_key(self.env);
+        let session = sessions::presented(self.head, &secret, self.now_ms).ok_or_else(refused)?;
+        sessions::check_site(self.head)?;
+        let caller = match session.key_hash {
+            Some(hash) => self.known(hash).await?,
+            None => root(hash(&secret)),
+        };
+        Ok(Caller { session_expires_ms: Some(session.expires_ms), ..caller })
     }
-    let address = address(head);
-    // A key that was good here before may always be looked up, whoever else comes from its address.
-    if cached.is_none() {
-        rates::check_address(&address, now_ms)?;
+
+    /// Whose key has this hash.
+    async fn known(&self, hash: String) -> Result<Caller, Refusal> {
+        let Self { env, later, database, head, now_ms } = *self;
+        let valid = |caller: &Caller| caller.expires_ms.is_none_or(|expires_ms| now_ms < expires_ms);
+        let cached = CACHE.with_borrow(|cache| cache.get(&hash).cloned());
+        if let Some((caller, _)) =
+            cached.as_ref().filter(|(_, checked_ms)| now_ms - checked_ms < KEY_CACHE_MS)
+        {
+            return if valid(caller) { Ok(caller.clone()) } else { Err(refused()) };
+        }
+        let address = address(head);
+        // A key that was good here before may always be looked up, whoever else comes from its address.
+        if cached.is_none() {
+            rates::check_address(&address, now_ms)?;
+        }
+        let found = accounts::find_key(database, &hash, now_ms).await.map_err(storage_failed)?;
+        let Some(found) = found.filter(|found| is_same(&found.key_hash, &hash)) else {
+            forget(&hash);
+            rates::charge_unknown(env, &address, now_ms).await;
+            return Err(refused());
+        };
+        let caller = Caller {
+            application_no: found.application_no,
+            role: Role::parse(&found.role).ok_or_else(refused)?,
+            root: false,
+            key_hash: hash.as_str().into(),
+            expires_ms: found.expires_ms,
+            session_expires_ms: None,
+        };
+        let today = slot_of(now_ms).div_euclid(SLOTS_PER_DAY);
+        if found.last_used_day.is_none_or(|day| day < today) {
+            note_use(env, later, hash.clone(), today);
+        }
+        remember(&CACHE, hash, (caller.clone(), now_ms), CACHED_KEYS_MAX);
+        Ok(caller)
     }
-    let found = accounts::find_key(database, &hash, now_ms).await.map_err(storage_failed)?;
-    let Some(found) = found.filter(|found| is_same(&found.key_hash, &hash)) else {
-        forget(&hash);
-        rates::charge_unknown(env, &address, now_ms).await;
-        return Err(refused());
-    };
-    let role = Role::parse(&found.role).ok_or_else(refused)?;
-    let caller = Caller {
-        application_no: found.application_no,
-        role,
-        root: false,
-        key_hash: hash.as_str().into(),
-        expires_ms: found.expires_ms,
-    };
-    let today = slot_of(now_ms).div_euclid(SLOTS_PER_DAY);
-    if found.last_used_day.is_none_or(|day| day < today) {
-        note_use(env, later, hash.clone(), today);
+}
+
+/// Who came with `ROOT_API_KEY`, which has this hash.
+fn root(hash: String) -> Caller {
+    Caller {
+        application_no: DEFAULT_APPLICATION,
+        role: Role::Admin,
+        root: true,
+        key_hash: hash.into(),
+        expires_ms: None,
+        session_expires_ms: None,
     }
-    remember(&CACHE, hash, (caller.clone(), now_ms), CACHED_KEYS_MAX);
-    Ok(caller)
 }
 
 fn is_well_formed(key: &str) -> bool {
@@ -201,10 +245,14 @@ pub fn hash(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }
 
+/// `ROOT_API_KEY`; empty if there is none.
+pub fn root_key(env: &Env) -> String {
+    env.secret(ROOT_API_KEY).map(|secret| secret.to_string()).unwrap_or_default()
+}
+
 /// Without a `ROOT_API_KEY` nobody is root. Compared by hash, in constant time.
 fn is_root(env: &Env, presented: &str) -> bool {
-    let Ok(root) = env.secret(ROOT_API_KEY) else { return false };
-    let root = root.to_string();
+    let root = root_key(env);
     ROOT.with_borrow_mut(|(known, known_hash)| {
         if *known != root {
             *known_hash = hash(&root);

@@ -17,13 +17,23 @@ function locate(url) {
   }
 }
 
-// Method, path, query and the headers named, a line each. No header value can hold a line break or a NUL.
-export function head(request, names) {
-  const { pathname, search } = locate(request.url);
-  const { headers } = request;
-  let text = `${request.method}\n${pathname}\n${search}`;
-  for (const name of names) text += `\n${headers.get(name) ?? "\0"}`;
-  return text;
+const BEARER = /^bearer /i;
+
+// As the URL standard writes it, where `url` is written so.
+const ORIGIN = /^https?:\/\/[^/?#]+/;
+
+// Method, path, query and the headers named, a line each. No header value can hold a line break or a NUL. The headers of sessions,
+// and the origin of the URL, only where there is no key (in one of the first two headers): most requests have one.
+export function head(request, names, sessionNames) {
+  const { url, headers } = request;
+  const { pathname, search } = locate(url);
+  const key = headers.get(names[0]);
+  const authorization = headers.get(names[1]);
+  let text = `${request.method}\n${pathname}\n${search}\n${key ?? "\0"}\n${authorization ?? "\0"}`;
+  for (let at = 2; at < names.length; at += 1) text += `\n${headers.get(names[at]) ?? "\0"}`;
+  if (key || BEARER.test(authorization ?? "")) return text;
+  for (const name of sessionNames) text += `\n${headers.get(name) ?? "\0"}`;
+  return `${text}\n${ORIGIN.exec(url)?.[0] ?? ""}`;
 }
 
 // Names and values of `more`, a line each, put among the headers.

@@ -5,24 +5,29 @@ use wasm_bindgen::prelude::*;
 use worker::js_sys::Array;
 use worker::web_sys;
 
-/// Headers that the service reads, in the order of `Head`'s values.
-const NAMES: [&str; 10] = [
+/// Headers that the service reads, in the order of `Head`'s values. `border.js` knows that the first two carry keys.
+const NAMES: [&str; 12] = [
+    "xproxy-api-key",
+    "authorization",
     "content-length",
     "content-type",
     "transfer-encoding",
     "origin",
     "access-control-request-method",
-    "authorization",
-    "xproxy-api-key",
     "xproxy-usecase-version",
     "idempotency-key",
     "cf-connecting-ip",
+    "cookie",
+    "sec-fetch-site",
 ];
+
+/// How many of them come last and belong to a browser's session: where there is a key, they are not read.
+const OF_SESSIONS: usize = 2;
 
 #[wasm_bindgen(module = "/src/api/border.js")]
 extern "C" {
     #[wasm_bindgen(js_name = head)]
-    fn js_head(request: &web_sys::Request, names: &Array) -> String;
+    fn js_head(request: &web_sys::Request, names: &Array, session_names: &Array) -> String;
 
     #[wasm_bindgen(js_name = headers)]
     fn js_headers(common: Option<&web_sys::Headers>, more: &str) -> web_sys::Headers;
@@ -37,14 +42,18 @@ extern "C" {
 }
 
 thread_local! {
-    static JS_NAMES: Array = NAMES.iter().map(|name| JsValue::from_str(name)).collect();
+    static JS_NAMES: [Array; 2] = {
+        let (names, of_sessions) = NAMES.split_at(NAMES.len() - OF_SESSIONS);
+        [names, of_sessions].map(|names| names.iter().map(|name| JsValue::from_str(name)).collect())
+    };
 }
 
 /// What a request says before its body.
 #[derive(Debug, Default)]
 pub struct Head {
     text: String,
-    /// Where each line ends: method, path, query, and the values of `NAMES`.
+    /// Where each line ends: method, path, query, the values of `NAMES`, and the origin of the URL; without what belongs to a
+    /// session where there is a key.
     ends: Vec<usize>,
 }
 
@@ -53,12 +62,23 @@ const ABSENT: &str = "\0";
 
 impl Head {
     pub fn of(request: &web_sys::Request) -> Self {
-        Self::parse(JS_NAMES.with(|names| js_head(request, names)))
+        Self::parse(JS_NAMES.with(|[names, of_sessions]| js_head(request, names, of_sessions)))
     }
 
     fn parse(text: String) -> Self {
         let ends = text.match_indices('\n').map(|(at, _)| at).chain([text.len()]).collect();
         Self { text, ends }
+    }
+
+    /// As a test wants it, with a URL of this origin.
+    #[cfg(test)]
+    pub fn with(method: &str, headers: &[(&str, &str)], own_origin: &str) -> Self {
+        let value =
+            |name: &str| headers.iter().find(|(known, _)| *known == name).map_or(ABSENT, |(_, value)| value);
+        let mut lines = vec![method, "/", ""];
+        lines.extend(NAMES.map(value));
+        lines.push(own_origin);
+        Self::parse(lines.join("\n"))
     }
 
     fn line(&self, number: usize) -> Option<&str> {
@@ -89,6 +109,11 @@ impl Head {
         let place = NAMES.iter().position(|known| *known == name);
         debug_assert!(place.is_some(), "{name} is not in NAMES");
         self.line(place? + 3).filter(|value| *value != ABSENT)
+    }
+
+    /// The origin that the request was sent to, as a browser spells it. Not known where there is a key.
+    pub fn own_origin(&self) -> Option<&str> {
+        self.line(NAMES.len() + 3)
     }
 }
 
@@ -129,10 +154,15 @@ mod tests {
     fn a_head_is_read_line_by_line() {
         let mut lines = vec!["PUT", "/a/b", "?x=1"];
         lines.extend(NAMES.map(|name| if name == "origin" { "https://a.example" } else { ABSENT }));
+        lines.push("https://b.example");
         let head = Head::parse(lines.join("\n"));
         assert_eq!((head.method(), head.path(), head.query()), ("PUT", "/a/b", Some("x=1")));
         assert_eq!(head.header("origin"), Some("https://a.example"));
         assert_eq!(head.header("cf-connecting-ip"), None);
+        assert_eq!(head.own_origin(), Some("https://b.example"));
+        lines.truncate(3 + NAMES.len() - OF_SESSIONS);
+        let head = Head::parse(lines.join("\n"));
+        assert_eq!((head.header("cookie"), head.own_origin()), (None, None));
     }
 
     #[test]

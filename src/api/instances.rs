@@ -6,17 +6,20 @@ use serde_json::Value;
 
 use super::answer::{Answer, List};
 use super::body::{Comment, Fields, Source, Timestamp, invalid, kind_of};
-use super::query::cut;
+use super::query::{cut, cut_after, encode_cursor, invalid_cursor, invalid_filter};
 use super::types::parse_instance_id;
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::protocol::{
     Command, CreateInstance, InstanceAnswer, SetProperties, UNREADABLE_VERSION,
 };
+use crate::config::PAGE_ITEMS_MAX;
 use crate::domain::calendar::format_timestamp;
-use crate::domain::names::InstanceId;
-use crate::domain::names::{check_property_key, check_property_value};
+use crate::domain::names::{
+    InstanceId, check_instance_id_start, check_property_key, check_property_value, instance_id_range,
+};
 use crate::domain::refusal::{Code, Refusal, shown};
-use crate::storage::instances::{self as store, Filter, Instance};
+use crate::storage::definitions::UseCaseType;
+use crate::storage::instances::{self as store, Filter, Instance, Search};
 
 /// Values by key; `null` removes a key.
 type Properties = BTreeMap<String, Option<String>>;
@@ -119,7 +122,6 @@ pub async fn set_properties(context: &Context<'_>) -> Result<Answer, Refusal> {
 
 pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
     let kind = context.use_case_type().await?;
-    let page = context.query.page("instances")?;
     let zone = context.query.zone()?;
     let filter = Filter {
         from_ms: context.query.bound("from", &zone)?,
@@ -127,12 +129,46 @@ pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
         version: context.version_filter()?,
         properties: context.query.property_filters()?,
     };
-    let found = store::list(&context.database, kind.type_no, &kind.name, &filter, page)
-        .await
-        .map_err(storage_failed)?;
-    let (found, cursor) = cut(found, page, "instances", |instance| instance.instance_no);
+    let (found, cursor) = match context.query.get("search") {
+        Some(start) => search(context, &kind, start, &filter).await?,
+        None => {
+            let page = context.query.page("instances")?;
+            let found = store::list(&context.database, kind.type_no, &kind.name, &filter, page)
+                .await
+                .map_err(storage_failed)?;
+            cut(found, page, "instances", |instance| instance.instance_no)
+        }
+    };
     let items = found.into_iter().map(shown_instance).collect();
     Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
+}
+
+/// A page of the instances whose ids begin so. In the order of the ids, which is that of their index: in any other, all of them
+/// would have to be read for each page.
+async fn search(
+    context: &Context<'_>,
+    kind: &UseCaseType,
+    start: &str,
+    filter: &Filter,
+) -> Result<(Vec<Instance>, Option<String>), Refusal> {
+    const LIST: &str = "found_instances";
+    check_instance_id_start(start)
+        .map_err(|bad| invalid_filter(format!("search {}: {}", shown(start), bad.0)))?;
+    let (ascending, limit) = (context.query.ascending()?, context.query.limit(PAGE_ITEMS_MAX)?);
+    let beyond = context.query.cursor(LIST, ascending)?;
+    if beyond.as_deref().is_some_and(|id| InstanceId::parse(id).is_err()) {
+        return Err(invalid_cursor(context.query.get("cursor").unwrap_or_default()));
+    }
+    let wanted = Search {
+        application_no: context.caller.application_no,
+        type_no: kind.type_no,
+        use_case_name: &kind.name,
+        ids: instance_id_range(start, beyond.as_deref(), ascending),
+        ascending,
+        limit,
+    };
+    let found = store::search(&context.database, &wanted, filter).await.map_err(storage_failed)?;
+    Ok(cut_after(found, limit, |instance| encode_cursor(LIST, ascending, &instance.use_case_id)))
 }
 
 fn shown_instance(found: Instance) -> InstanceAnswer {

@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::answer::{Answer, List};
 use super::body::{Description, Fields, Text, Unit, invalid, kind_of};
-use super::query::cut;
+use super::query::{cut, invalid_filter};
 use super::{Context, new_id, storage_failed};
 use crate::aggregator::definitions::{DEFAULT_DIRECTION, check_benchmarks, check_goal};
-use crate::aggregator::protocol::{Command, KpiAnswer, KpiChange, NewKpi};
-use crate::config::TITLE_CHARS_MAX;
-use crate::domain::kpi::{BENCHMARKS_MAX, Benchmark, Direction, Kpi, KpiType, NUMBER_MAGNITUDE_MAX};
+use crate::aggregator::protocol::{Command, KpiAnswer, KpiChange, NewKpi, Side};
+use crate::config::{TIMESTAMP_MIN_MS, TITLE_CHARS_MAX};
+use crate::domain::kpi::{BENCHMARKS_MAX, Benchmark, Direction, KpiType, NUMBER_MAGNITUDE_MAX};
 use crate::domain::names::{KpiId, KpiName};
 use crate::domain::refusal::{Code, Refusal, shown};
 use crate::storage::definitions as store;
@@ -94,19 +94,52 @@ pub async fn list(context: &Context<'_>) -> Result<Answer, Refusal> {
         .await
         .map_err(storage_failed)?;
     let (found, cursor) = cut(found, page, "kpis", |kpi| kpi.kpi_no);
-    let items = found.iter().map(|kpi| with_request_id(kpi, context)).collect();
+    let items = found.iter().map(|kpi| with_request_id(KpiAnswer::new(kpi), context)).collect();
     Ok(Answer::of(&List { items, cursor, request_id: context.request_id.clone() }))
 }
 
 pub async fn get(context: &Context<'_>) -> Result<Answer, Refusal> {
+    if includes_score_count(context)? {
+        return with_score_count(context).await;
+    }
     let kind = context.use_case_type().await?;
     let wanted = context.kpi();
     let kpi = store::find_kpi(&context.database, kind.type_no, &wanted)
         .await
         .map_err(storage_failed)?
-        .ok_or_else(|| Refusal::new(Code::KpiNotFound, format!("there is no KPI {}", shown(&wanted))))?;
-    Ok(Answer::of(&with_request_id(&kpi, context)))
+        .ok_or_else(|| kpi_not_found(&wanted))?;
+    Ok(Answer::of(&with_request_id(KpiAnswer::new(&kpi), context)))
 }
+
+fn kpi_not_found(wanted: &str) -> Refusal {
+    Refusal::new(Code::KpiNotFound, format!("there is no KPI {}", shown(wanted)))
+}
+
+fn includes_score_count(context: &Context<'_>) -> Result<bool, Refusal> {
+    match context.query.get("include") {
+        None => Ok(false),
+        Some("score_count") => Ok(true),
+        Some(other) => {
+            Err(invalid_filter(format!("include {} is not known; allowed: score_count", shown(other))))
+        }
+    }
+}
+
+/// The KPI with how many scores it holds, both from the object: the sums of its days say it, so no score is counted.
+async fn with_score_count(context: &Context<'_>) -> Result<Answer, Refusal> {
+    let use_case_name = context.use_case_name()?;
+    let everything =
+        Side { from_ms: TIMESTAMP_MIN_MS, to_ms: BEYOND_ALL_MS, version: None, properties: Vec::new() };
+    let found =
+        super::analysis::summaries(context, use_case_name.as_str(), vec![everything], &[context.kpi()])
+            .await?;
+    let score_count = found.sides.first().and_then(|side| side.first()).map(|(count, _)| *count);
+    let kpi = found.kpis.into_iter().next().ok_or_else(|| kpi_not_found(&context.kpi()))?;
+    Ok(Answer::of(&with_request_id(KpiAnswer { score_count, ..kpi }, context)))
+}
+
+/// 10000-01-01: no score is later, and every day before it is a whole one.
+const BEYOND_ALL_MS: i64 = 253_402_300_800_000;
 
 /// What is to change of a KPI; what is left out stays. `kpi_name` may stand in place of `name`.
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -167,8 +200,8 @@ pub async fn delete(context: &Context<'_>) -> Result<Answer, Refusal> {
     Ok(Answer::with_request_id(&reply, &context.request_id))
 }
 
-fn with_request_id(kpi: &Kpi, context: &Context<'_>) -> serde_json::Value {
-    let mut answer = serde_json::to_value(KpiAnswer::new(kpi)).unwrap_or_default();
+fn with_request_id(kpi: KpiAnswer, context: &Context<'_>) -> serde_json::Value {
+    let mut answer = serde_json::to_value(kpi).unwrap_or_default();
     if let Some(fields) = answer.as_object_mut() {
         fields.insert("request_id".to_owned(), context.request_id.clone().into());
     }

@@ -29,6 +29,7 @@ mod query;
 mod rates;
 pub mod routes;
 mod scores;
+mod sessions;
 mod table;
 mod types;
 
@@ -47,7 +48,7 @@ use crate::domain::refusal::{Code, Refusal};
 use crate::storage::writer::json_of;
 use crate::storage::{Database, StorageError};
 use answer::Answer;
-use auth::Caller;
+use auth::{Caller, Lookup};
 use body::Body;
 use border::Head;
 use exposure::Exposure;
@@ -143,15 +144,20 @@ impl Work<'_> {
             Ok(Found { action: Action::Health, .. }) => {
                 return Ok(Answer::json(r#"{"status":"ok"}"#.to_owned()));
             }
-            Ok(Found { action: Action::OpenApi | Action::Docs, .. }) => {
-                return docs::serve(self.env, head.path()).await;
+            Ok(Found {
+                action: action @ (Action::OpenApi | Action::Docs | Action::Portal | Action::PortalFile),
+                ..
+            }) => return docs::serve(self.env, *action, head.path()).await,
+            Ok(Found { action: Action::CreateSession, .. }) => {
+                return self.sign_in(request, head, limit).await;
             }
+            Ok(Found { action: Action::DeleteSession, .. }) => return sessions::delete(head),
             Err(refusal) if routes::is_public(head.path()) => return Err(refusal.clone()),
             _ => {}
         }
         // (1)
         let database = Database::counted(self.env, Rc::clone(&self.cost.d1_calls));
-        let caller = auth::authenticate(self.env, self.later, &database, head, self.started_ms).await?;
+        let caller = self.lookup(&database, head).caller().await?;
         self.application_no = Some(caller.application_no);
         // (2)
         rates::charge(self.env, &caller, 1).await?;
@@ -181,6 +187,27 @@ impl Work<'_> {
             cost: self.cost.clone(),
         };
         run(&context, action).await
+    }
+
+    /// The same steps for a key in the body. With the right to nothing else, so nothing is checked behind it.
+    async fn sign_in(
+        &mut self,
+        request: &web_sys::Request,
+        head: &Head,
+        limit: &BodyLimit,
+    ) -> Result<Answer, Refusal> {
+        sessions::check_site(head)?;
+        let body = sessions::SessionBody::read(&read_body(request, head, limit).await?.object()?)?;
+        let database = Database::counted(self.env, Rc::clone(&self.cost.d1_calls));
+        let caller = self.lookup(&database, head).owner_of(body.api_key.as_str()).await?;
+        self.application_no = Some(caller.application_no);
+        rates::charge(self.env, &caller, 1).await?;
+        let secret = auth::root_key(self.env);
+        sessions::create(&database, &caller, &secret, self.started_ms, &self.request_id).await
+    }
+
+    fn lookup<'a>(&'a self, database: &'a Database, head: &'a Head) -> Lookup<'a> {
+        Lookup { env: self.env, later: self.later, database, head, now_ms: self.started_ms }
     }
 
     /// One line a request. It holds neither keys nor names, ids or scores of the caller.
@@ -225,9 +252,14 @@ struct Line<'a> {
 async fn run(context: &Context<'_>, action: Action) -> Result<Answer, Refusal> {
     match action {
         // Answered before anybody is asked for a key.
-        Action::Health | Action::OpenApi | Action::Docs => {
-            Err(Refusal::new(Code::NotFound, "nothing is here"))
-        }
+        Action::Health
+        | Action::OpenApi
+        | Action::Docs
+        | Action::Portal
+        | Action::PortalFile
+        | Action::CreateSession
+        | Action::DeleteSession => Err(Refusal::new(Code::NotFound, "nothing is here")),
+        Action::GetSession => sessions::get(context).await,
         Action::CreateApplication => accounts::create_application(context).await,
         Action::ListApplications => accounts::list_applications(context).await,
         Action::DeleteApplication => accounts::delete_application(context).await,

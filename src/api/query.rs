@@ -136,9 +136,14 @@ impl Query {
         }
     }
 
+    /// `sort_ascending`, which is the default.
+    pub fn ascending(&self) -> Result<bool, Refusal> {
+        Ok(self.flag("sort_ascending")?.unwrap_or(true))
+    }
+
     /// The page asked for. `list` says whose cursors are understood.
     pub fn page(&self, list: &str) -> Result<Page, Refusal> {
-        let ascending = self.flag("sort_ascending")?.unwrap_or(true);
+        let ascending = self.ascending()?;
         let after = self
             .cursor(list, ascending)?
             .map(|key| key.parse::<i64>().map_err(|_| invalid_cursor(self.get("cursor").unwrap_or_default())))
@@ -164,18 +169,22 @@ pub fn encode_cursor(list: &str, ascending: bool, key: &str) -> String {
 }
 
 /// Cuts a page that was read with one item more, and tells the cursor of the next.
-pub fn cut<T>(
+pub fn cut<T>(items: Vec<T>, page: Page, list: &str, key: impl Fn(&T) -> i64) -> (Vec<T>, Option<String>) {
+    cut_after(items, page.limit, |item| encode_cursor(list, page.ascending, &key(item).to_string()))
+}
+
+/// The same, with the cursor behind an item.
+pub fn cut_after<T>(
     mut items: Vec<T>,
-    page: Page,
-    list: &str,
-    key: impl Fn(&T) -> i64,
+    limit: i64,
+    cursor: impl Fn(&T) -> String,
 ) -> (Vec<T>, Option<String>) {
-    let limit = usize::try_from(page.limit).unwrap_or(0);
+    let limit = usize::try_from(limit).unwrap_or(0);
     if items.len() <= limit {
         return (items, None);
     }
     items.truncate(limit);
-    let cursor = items.last().map(|item| encode_cursor(list, page.ascending, &key(item).to_string()));
+    let cursor = items.last().map(cursor);
     (items, cursor)
 }
 

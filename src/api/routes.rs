@@ -26,6 +26,11 @@ pub enum Action {
     Health,
     OpenApi,
     Docs,
+    Portal,
+    PortalFile,
+    CreateSession,
+    GetSession,
+    DeleteSession,
     CreateApplication,
     ListApplications,
     DeleteApplication,
@@ -79,6 +84,14 @@ pub const ROUTES: &[Route] = &[
     ("GET", "/health", Access::Anyone, Action::Health),
     ("GET", "/openapi.json", Access::Anyone, Action::OpenApi),
     ("GET", "/docs/**", Access::Anyone, Action::Docs),
+    ("GET", "/", Access::Anyone, Action::Portal),
+    ("GET", "/keys", Access::Anyone, Action::Portal),
+    ("GET", "/use-cases/**", Access::Anyone, Action::Portal),
+    ("GET", "/portal/**", Access::Anyone, Action::PortalFile),
+
+    ("POST", "/api/v1/session", Access::Anyone, Action::CreateSession),
+    ("GET", "/api/v1/session", Access::ReadData, Action::GetSession),
+    ("DELETE", "/api/v1/session", Access::Anyone, Action::DeleteSession),
 
     ("POST", "/api/v1/applications", Access::Root, Action::CreateApplication),
     ("GET", "/api/v1/applications", Access::Root, Action::ListApplications),
@@ -215,8 +228,10 @@ pub fn is_public(path: &str) -> bool {
 /// The routes that a path fits, whatever their method. A slash at the end is forgiven, but not where something would be changed or go:
 /// `DELETE …/kpis/..` reaches the service as `DELETE …/`, made shorter on the way, and must not mean the use case.
 fn fitting(asked: &str, path: &str) -> impl Iterator<Item = (&'static Route, Result<Parameters, Refusal>)> {
-    let is_forgiven = path.len() > 1 && !matches!(asked, "DELETE" | "PUT");
-    let trimmed = if is_forgiven { path.strip_suffix('/').unwrap_or(path) } else { path };
+    let is_forgiven = !matches!(asked, "DELETE" | "PUT");
+    let shorter =
+        path.strip_suffix('/').filter(|rest| is_forgiven && !rest.is_empty() && !rest.ends_with('/'));
+    let trimmed = shorter.unwrap_or(path);
     let segments: Vec<&str> = trimmed.split('/').collect();
     table()
         .iter()
@@ -355,6 +370,13 @@ mod tests {
         assert_eq!(allowed("GET", "/api/v1/use_cases/definitions/T"), ["GET", "PUT", "DELETE"]);
         assert!(allowed("GET", "/nowhere").is_empty());
         assert_eq!(code("GET", "/docs"), Ok(Action::Docs));
+        for page in ["/", "/keys", "/keys/", "/use-cases", "/use-cases/Chat-Bot/compare", "/use-cases/%FF"] {
+            assert_eq!(code("GET", page), Ok(Action::Portal), "{page}");
+        }
+        assert_eq!(code("POST", "/"), Err(Code::MethodNotAllowed));
+        assert_eq!(code("GET", "//"), Err(Code::NotFound));
+        assert_eq!(code("GET", "/portal/index-a.js"), Ok(Action::PortalFile));
+        assert_eq!(allowed("GET", "/api/v1/session"), ["POST", "GET", "DELETE"]);
         assert_eq!(code("GET", "/docs/swagger-ui.css"), Ok(Action::Docs));
         assert_eq!(code("POST", "/api/v1/ingest"), Ok(Action::NotSupported));
         assert_eq!(code("POST", "/api/v1/ingest/bulk"), Ok(Action::NotSupported));

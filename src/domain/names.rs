@@ -97,7 +97,7 @@ name_type!(
         if text == "kpis" || text == "properties" {
             return Err(InvalidName(ALLOWED));
         }
-        ascii_name(text, 128, b"._:@=+-", ALLOWED)
+        ascii_name(text, 128, INSTANCE_ID_PUNCTUATION, ALLOWED)
     }
 );
 
@@ -122,6 +122,36 @@ name_type!(
         }
     }
 );
+
+/// Checks what instance ids are searched by: 1–128 of the characters that they are made of.
+pub fn check_instance_id_start(text: &str) -> Result<(), InvalidName> {
+    let bytes = text.as_bytes();
+    if (1..=128).contains(&bytes.len()) && bytes.iter().all(|byte| is_of_instance_id(*byte)) {
+        Ok(())
+    } else {
+        Err(InvalidName("an instance id begins with 1 to 128 of the characters A-Z a-z 0-9 . _ : @ = + -"))
+    }
+}
+
+const INSTANCE_ID_PUNCTUATION: &[u8] = b"._:@=+-";
+
+fn is_of_instance_id(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || INSTANCE_ID_PUNCTUATION.contains(&byte)
+}
+
+/// The range, from inclusive to exclusive, of all instance ids that begin so and lie behind an id (ascending) or before it.
+pub fn instance_id_range(start: &str, beyond: Option<&str>, ascending: bool) -> (String, String) {
+    // Before, and behind, every character of an id.
+    const LEAST: char = '!';
+    const GREATEST: char = '~';
+    let (mut low, mut high) = (start.to_owned(), format!("{start}{GREATEST}"));
+    match beyond {
+        Some(id) if ascending => low = low.max(format!("{id}{LEAST}")),
+        Some(id) => high = high.min(id.to_owned()),
+        None => {}
+    }
+    (low, high)
+}
 
 /// Most keys an instance's properties can have.
 pub const PROPERTIES_PER_INSTANCE_MAX: usize = 50;
@@ -193,5 +223,33 @@ mod tests {
         check(&"x".repeat(128), false, true, true);
         check(&"x".repeat(129), false, false, false);
         check(&"ü".repeat(128), false, true, false);
+    }
+
+    #[test]
+    fn a_range_of_ids_holds_those_that_begin_so() {
+        const IDS: [&str; 9] = ["a", "a+", "a-1", "a-10", "a-1z", "a-2", "a_1", "aa", "b"];
+        let found = |start: &str, beyond: Option<&str>, ascending: bool| -> Vec<&str> {
+            let (low, high) = instance_id_range(start, beyond, ascending);
+            IDS.into_iter().filter(|id| *id >= low.as_str() && *id < high.as_str()).collect()
+        };
+        for start in ["a", "a-1", "a_", "a+", "b", "c", "-"] {
+            let all: Vec<&str> = IDS.into_iter().filter(|id| id.starts_with(start)).collect();
+            assert_eq!(found(start, None, true), all);
+            for id in IDS {
+                let behind: Vec<&str> = all.iter().copied().filter(|other| *other > id).collect();
+                let before: Vec<&str> = all.iter().copied().filter(|other| *other < id).collect();
+                assert_eq!(
+                    (found(start, Some(id), true), found(start, Some(id), false)),
+                    (behind, before),
+                    "{start} {id}"
+                );
+            }
+        }
+        for good in ["a", ".", "kpis", "a:b@c=d+e", &"x".repeat(128)] {
+            assert!(check_instance_id_start(good).is_ok(), "{good}");
+        }
+        for bad in ["", "%", "a b", "a/b", "ü", "a\0", &"x".repeat(129)] {
+            assert!(check_instance_id_start(bad).is_err(), "{bad}");
+        }
     }
 }

@@ -153,6 +153,21 @@ pub async fn find_key(
         .optional_json()
 }
 
+/// Id and name of a key, and its application's id.
+pub async fn describe_key(
+    database: &Database,
+    key_hash: &str,
+) -> Result<Option<(String, String, String)>, StorageError> {
+    database
+        .run(Statement::new(
+            "SELECT json_array(k.key_id, k.name, a.application_id) AS j \
+             FROM api_keys k JOIN applications a ON a.application_no = k.application_no WHERE k.key_hash = ?1",
+            vec![text(key_hash)],
+        ))
+        .await?
+        .optional_json()
+}
+
 /// Notes that a key was used on this day.
 pub async fn note_use(database: &Database, key_hash: &str, day: i64) -> Result<(), StorageError> {
     database

@@ -1,5 +1,7 @@
 //! Instances and their scores, for reading. They are written by the type's object only (see `writer`).
 
+use wasm_bindgen::JsValue;
+
 use super::definitions::Page;
 use super::writer::{Properties, SEQUENCE_BITS, json_of, parse_properties};
 use super::{Database, Statement, StorageError, integer, optional_integer, text};
@@ -50,6 +52,25 @@ pub struct Filter {
     pub properties: Vec<(String, String)>,
 }
 
+impl Filter {
+    /// As the statements take it, from `?4` to `?10`.
+    fn parameters(&self, use_case_name: &str) -> Vec<JsValue> {
+        // A range of creation times is a range of instance numbers, to the slot; created_ms decides within it.
+        let low = self.from_ms.map_or(0, |ms| slot_of(ms).max(0) << SEQUENCE_BITS);
+        let high =
+            self.to_ms.map_or(1 << 53, |ms| slot_of(ms.saturating_add(SLOT_MS)).max(0) << SEQUENCE_BITS);
+        vec![
+            text(use_case_name),
+            optional_integer(self.from_ms),
+            optional_integer(self.to_ms),
+            optional_integer(self.version),
+            text(&json_of(&self.properties)),
+            integer(low),
+            integer(high.min(1 << 53)),
+        ]
+    }
+}
+
 /// Instances of a type in the order of their creation (of the slot of it, then of their arrival).
 pub async fn list(
     database: &Database,
@@ -63,26 +84,39 @@ pub async fn list(
     } else {
         include_str!("sql/list_instances_descending.sql")
     };
-    // A range of creation times is a range of instance numbers, to the slot; created_ms decides within it.
-    let low = filter.from_ms.map_or(0, |ms| slot_of(ms).max(0) << SEQUENCE_BITS);
-    let high = filter.to_ms.map_or(1 << 53, |ms| slot_of(ms.saturating_add(SLOT_MS)).max(0) << SEQUENCE_BITS);
-    let rows: Vec<InstanceRow> = database
-        .json(Statement::new(
-            sql,
-            vec![
-                integer(type_no),
-                integer(page.bound()),
-                integer(page.limit + 1),
-                text(use_case_name),
-                optional_integer(filter.from_ms),
-                optional_integer(filter.to_ms),
-                optional_integer(filter.version),
-                text(&json_of(&filter.properties)),
-                integer(low),
-                integer(high.min(1 << 53)),
-            ],
-        ))
-        .await?;
+    let mut parameters = vec![integer(type_no), integer(page.bound()), integer(page.limit + 1)];
+    parameters.extend(filter.parameters(use_case_name));
+    let rows: Vec<InstanceRow> = database.json(Statement::new(sql, parameters)).await?;
+    rows.into_iter().map(instance_from_row).collect()
+}
+
+/// Which instances are searched: those of a type, with ids in a range, from inclusive to exclusive.
+pub struct Search<'a> {
+    pub application_no: i64,
+    pub type_no: i64,
+    pub use_case_name: &'a str,
+    pub ids: (String, String),
+    pub ascending: bool,
+    pub limit: i64,
+}
+
+/// Instances of a type in the order of their ids, through the index of ids. That holds all ids of the application: those of other
+/// types that begin alike are passed over in it.
+pub async fn search(
+    database: &Database,
+    search: &Search<'_>,
+    filter: &Filter,
+) -> Result<Vec<Instance>, StorageError> {
+    let sql = if search.ascending {
+        include_str!("sql/search_instances.sql")
+    } else {
+        include_str!("sql/search_instances_descending.sql")
+    };
+    let mut parameters =
+        vec![integer(search.type_no), integer(search.application_no), integer(search.limit + 1)];
+    parameters.extend(filter.parameters(search.use_case_name));
+    parameters.extend([text(&search.ids.0), text(&search.ids.1)]);
+    let rows: Vec<InstanceRow> = database.json(Statement::new(sql, parameters)).await?;
     rows.into_iter().map(instance_from_row).collect()
 }
 

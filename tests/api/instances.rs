@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::app;
-use crate::support::{check_against_recount, unique};
+use crate::support::{check_against_recount, encode, unique};
 
 const PATH: &str = "/api/v1/use_cases/instances";
 
@@ -174,6 +174,96 @@ fn instances_are_listed_by_time_and_version_in_pages() {
         400,
         "invalid_filter",
         "yesterday",
+    );
+}
+
+#[test]
+fn instances_are_found_by_how_their_ids_begin() {
+    let app = app();
+    let (ours, other) = (unique("Ours"), unique("Other"));
+    app.define(&ours, "K", "boolean", 0.5);
+    app.define(&other, "K", "boolean", 0.5);
+    // In no order of time.
+    let ids = [
+        "chat-2",
+        "chat-10",
+        "chat_1",
+        "chat",
+        "Chat-1",
+        "chat-1",
+        "chat-1:a+b@c=d",
+        "chatX1",
+        "cha",
+        "mail-1",
+    ];
+    for (day, id) in (1..).zip(ids) {
+        let body = json!({"use_case_id": id, "timestamp": format!("2026-02-{day:02}T12:00:00Z"),
+            "properties": {"parity": (day % 2).to_string()}});
+        app.post(&format!("{PATH}/{ours}"), &body).ok();
+    }
+    app.post(&format!("{PATH}/{other}"), &json!({"use_case_id": "chat-1-of-another-type"})).ok();
+    let path = format!("/api/v1/use_cases/definitions/{ours}/instances");
+    let listed = |query: &str| -> Vec<String> {
+        let (mut found, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = app.get(&format!("{path}?{query}{cursor}")).ok();
+            let items = page["items"].as_array().unwrap();
+            found.extend(items.iter().map(|item| item["use_case_id"].as_str().unwrap().to_owned()));
+            match page.get("cursor") {
+                Some(next) => cursor = format!("&cursor={}", next.as_str().unwrap()),
+                None => return found,
+            }
+        }
+    };
+    for start in [
+        "c",
+        "chat",
+        "chat-",
+        "chat-1",
+        "chat_",
+        "chat-1:a+b@",
+        "Chat",
+        "mail-1",
+        "nothing",
+        "chat-1-of",
+        "at",
+    ] {
+        let mut expected: Vec<&str> = ids.into_iter().filter(|id| id.starts_with(start)).collect();
+        expected.sort_unstable();
+        let query = format!("search={}", encode(start));
+        for limit in ["", "&limit=1", "&limit=2", "&limit=3"] {
+            assert_eq!(listed(&format!("{query}{limit}")), expected, "{start}{limit}");
+            let mut reversed = listed(&format!("{query}{limit}&sort_ascending=false"));
+            reversed.reverse();
+            assert_eq!(reversed, expected, "{start}{limit}, descending");
+        }
+    }
+    // With other filters.
+    assert_eq!(listed("search=chat-1&property.parity=1&limit=1"), ["chat-1:a+b@c=d"]);
+    assert_eq!(listed("search=chat-&from=2026-02-02&to=2026-02-07"), ["chat-1", "chat-10"]);
+    assert_eq!(listed("search=chat-&from=2026-02-02T12:00:00.001Z&limit=1"), ["chat-1", "chat-1:a+b@c=d"]);
+    assert_eq!((listed("search=chat&version=1").len(), listed("search=chat&version=2").len()), (7, 0));
+    // Nothing asked for is nothing searched for.
+    assert_eq!(listed("search=").len(), ids.len());
+    // What would stand for something else in another language stands for nothing here.
+    for wrong in ["%", "chat%", "chat*", "chat 1", "chat/1", "ü", &"x".repeat(129)] {
+        app.get(&format!("{path}?search={}", encode(wrong))).refused(400, "invalid_filter", "search");
+    }
+    // A cursor of the whole list is none of a search's, nor the other way round.
+    let cursor =
+        |query: &str| app.get(&format!("{path}?limit=1{query}")).ok()["cursor"].as_str().unwrap().to_owned();
+    let (of_list, of_search) = (cursor(""), cursor("&search=chat"));
+    app.get(&format!("{path}?search=chat&cursor={of_list}")).refused(400, "invalid_cursor", &of_list);
+    app.get(&format!("{path}?cursor={of_search}")).refused(400, "invalid_cursor", &of_search);
+    app.get(&format!("{path}?search=chat&sort_ascending=false&cursor={of_search}")).refused(
+        400,
+        "invalid_cursor",
+        &of_search,
+    );
+    app.get("/api/v1/use_cases/definitions/None/instances?search=c").refused(
+        404,
+        "use_case_not_found",
+        "None",
     );
 }
 

@@ -70,6 +70,64 @@ fn an_existing_kpi_is_answered_unless_its_type_differs() {
 }
 
 #[test]
+fn a_kpi_says_how_many_scores_it_holds_if_asked() {
+    let app = app();
+    app.define("T", "K", "number", 10.0);
+    app.define("T", "Other", "number", 10.0);
+    let plain = app.get(&path("K")).ok();
+    assert!(plain.get("score_count").is_none(), "{plain}");
+    let counts = |expected: u64| {
+        let mut shown = app.get(&format!("{}?include=score_count", path("K"))).ok();
+        let mut plain = app.get(&path("K")).ok();
+        plain["score_count"] = json!(expected);
+        plain["request_id"] = shown["request_id"].take();
+        shown["request_id"] = plain["request_id"].clone();
+        assert_eq!(shown, plain);
+        let database = app.service.database();
+        let recounted: u64 = database
+            .query_row(
+                "SELECT count(*) FROM scores JOIN kpis USING (kpi_no) WHERE kpis.kpi_id = ?1",
+                [shown["kpi_id"].as_str().unwrap()],
+                |row| row.get(0),
+            )
+            .unwrap();
+        assert_eq!(recounted, expected);
+    };
+    counts(0);
+    score_all(&app, "Other", &[1.0]);
+    score_all(&app, "K", &[1.0, 2.0, 3.0]);
+    counts(3);
+    // However long ago, and in another version.
+    for (id, at) in [("old", "2000-01-01T00:00:00Z"), ("older", "2011-05-06T07:08:09Z")] {
+        app.score("T", id, "K", &json!({"score": 5, "timestamp": at})).ok();
+    }
+    app.post("/api/v1/use_cases/definitions/T/increment_version", &json!({})).ok();
+    app.score("T", "new", "K", &json!({"score": 5})).ok();
+    counts(6);
+    // Rewritten, cleared, gone with its instance.
+    app.score("T", "new", "K", &json!({"score": 7})).ok();
+    counts(6);
+    app.score("T", "old", "K", &json!({"score": null})).ok();
+    counts(5);
+    app.delete("/api/v1/use_cases/instances/T/i0").ok();
+    counts(4);
+    app.put(&path("K"), &json!({"goal": 1, "bucket_width": 2})).ok();
+    counts(4);
+    assert_eq!(app.get(&format!("{}?include=score_count", path("Other"))).ok()["score_count"], 0);
+    for wrong in ["scores", "Score_Count", "score_count,x"] {
+        app.get(&format!("{}?include={wrong}", path("K"))).refused(400, "invalid_filter", wrong);
+    }
+    app.get(&format!("{}?include=score_count", path("None"))).refused(404, "kpi_not_found", "None");
+    app.get("/api/v1/use_cases/definitions/None/kpis/K?include=score_count").refused(
+        404,
+        "use_case_not_found",
+        "None",
+    );
+    assert_eq!(app.get(&format!("{}?include=", path("K"))).ok().get("score_count"), None);
+    app.with_role("ingest").get(&format!("{}?include=score_count", path("K"))).ok();
+}
+
+#[test]
 fn a_rename_keeps_id_scores_and_history() {
     let app = app();
     let id = app.define("T", "Old", "likert5", 3.0)["kpi_id"].clone();

@@ -19,11 +19,13 @@ mod input;
 mod instances;
 mod kept;
 mod kpis;
+mod portal;
 mod properties;
 mod recount;
 mod rows;
 mod schedule;
 mod scores;
+mod sessions;
 
 fn app() -> support::App {
     support::Service::from_environment().application()

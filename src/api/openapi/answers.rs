@@ -51,12 +51,21 @@ pub fn responses(route: &Route<'_>, example: &Value) -> Value {
             success("200", "Done", json!({"application/json": {"schema": {"type": "object"}}}))
         }
         Gives::Page => success("200", "Done", json!({"text/html": text()})),
+        Gives::File => success("200", "Done", json!({"*/*": {}})),
         Gives::Nothing => success("204", "Done", Value::Null),
         Gives::Refusal => {}
     }
     if matches!(route.operation.gives, Gives::OrCsv(_) | Gives::Export(_)) {
         responses["200"]["headers"]["content-disposition"] =
             json!({"$ref": "#/components/headers/content-disposition"});
+    }
+    let sets_cookie = match route.action {
+        Action::CreateSession => Some("200"),
+        Action::DeleteSession => Some("204"),
+        _ => None,
+    };
+    if let Some(status) = sets_cookie {
+        responses[status]["headers"]["set-cookie"] = json!({"$ref": "#/components/headers/set-cookie"});
     }
     for (status, codes) in codes(route) {
         responses.insert(
@@ -73,14 +82,12 @@ fn codes(route: &Route<'_>) -> BTreeMap<u16, Vec<Code>> {
     let mut codes: Vec<Code> = operation.codes.to_vec();
     if *access != Access::Anyone {
         codes.extend([Code::InvalidRequest, Code::InvalidApiKey, Code::RateLimited, Code::UnexpectedError]);
-        codes.extend([Code::Overloaded, Code::Unavailable]);
-        if *access != Access::ReadData {
-            codes.push(Code::Forbidden);
-        }
+        // Whoever is allowed to may be refused with a session's cookie, if it is sent from elsewhere.
+        codes.extend([Code::Overloaded, Code::Unavailable, Code::Forbidden]);
         if *method != "GET" {
             codes.push(Code::PayloadTooLarge);
         }
-    } else if *action != Action::Health {
+    } else if matches!(action, Action::OpenApi | Action::Docs | Action::Portal | Action::PortalFile) {
         codes.push(Code::NotFound);
     }
     if !matches!(operation.takes, Takes::Nothing) {

@@ -21,6 +21,7 @@ use super::auth::Role;
 use super::routes::{Access, Action, ROUTES};
 use super::{
     accounts, admin, analysis, body, dashboards, definitions, events, exports, instances, kpis, scores,
+    sessions,
 };
 use crate::aggregator::analysis::{Breakdown, EventAnswer, Regressions};
 use crate::aggregator::protocol::{InstanceAnswer, KpiAnswer, PropertyKey};
@@ -115,7 +116,7 @@ fn document() -> String {
             "license": {"name": "Apache License 2.0", "identifier": env!("CARGO_PKG_LICENSE")},
         }),
         servers: json!([{"url": "/", "description": "This service"}]),
-        security: json!([{"api_key": []}, {"bearer": []}]),
+        security: json!([{"api_key": []}, {"bearer": []}, {"session": []}]),
         tags: tags(),
         paths: paths(),
         components: Components {
@@ -156,6 +157,8 @@ fn headers() -> Value {
         "x-should-retry": {"required": true, "schema": {"const": "false"},
             "description": "Tells the SDKs that the same request would be refused again"},
         "retry-after": {"required": true, "schema": {"type": "string", "pattern": "^[0-9]+$"}, "description": "In seconds"},
+        "set-cookie": {"required": true, "schema": {"type": "string", "pattern": "^edge_kpi_session="},
+            "description": "The session's cookie. Scripts can't read it, and browsers send it to this service only"},
         "content-disposition": {"schema": {"type": "string"}, "description": "With CSV: the name of the file to keep it in"},
     })
 }
@@ -164,6 +167,9 @@ fn security_schemes() -> Value {
     json!({
         "api_key": {"type": "apiKey", "in": "header", "name": "xProxy-api-key", "description": "A key, as the SDKs send it"},
         "bearer": {"type": "http", "scheme": "bearer", "description": "The same key as `Authorization: Bearer …`"},
+        "session": {"type": "apiKey", "in": "cookie", "name": "edge_kpi_session",
+            "description": "A browser's session (`create_session`). A key in a header counts before it. Requests that a page of another \
+                origin makes are refused with it"},
     })
 }
 
@@ -205,6 +211,11 @@ fn operation_id(base: &str, any_method: bool, method: &str, pattern: &str) -> St
     let about_instance = pattern.starts_with("/api/v1/use_cases/instances/");
     let by_id = about_instance && !pattern.contains("{use_case_name}");
     let by_post = about_instance && method == "POST" && matches!(base, "write_score" | "set_properties");
+    // The portal's pages are one operation.
+    if base == "get_portal" && pattern != "/" {
+        let what = pattern.trim_matches(['/', '*']).replace('-', "_");
+        return format!("{base}_{what}");
+    }
     if any_method {
         let what = pattern.trim_end_matches("/**").rsplit('/').next().unwrap_or_default();
         return format!("{}_{what}", method.to_ascii_lowercase());
@@ -330,6 +341,7 @@ fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
     add::<NewValue>(to);
     add::<KpiAnswer>(to);
     add_list::<KpiWithRequestId>(to);
+    add::<sessions::SessionShown>(to);
     add_list::<accounts::KeyShown>(to);
     add_list::<accounts::ApplicationShown>(to);
     add_list::<definitions::Definition<'_>>(to);
@@ -353,6 +365,7 @@ fn all_schemas() -> BTreeMap<String, RefOr<Schema>> {
     let to = &mut all;
     add::<accounts::ApplicationBody>(to);
     add::<accounts::KeyBody>(to);
+    add::<sessions::SessionBody>(to);
     add::<definitions::DefinitionBody>(to);
     add::<definitions::ChangeBody>(to);
     add::<definitions::VersionBody>(to);

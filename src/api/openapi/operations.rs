@@ -26,6 +26,8 @@ pub enum Gives {
     /// JSON of this schema, CSV, or an item of its list as NDJSON.
     Export(&'static str),
     Page,
+    /// Of whatever media type.
+    File,
     Document,
     Nothing,
     /// It never succeeds.
@@ -64,6 +66,20 @@ pub fn operation(action: Action) -> Operation {
         A::Health => Operation { gives: Json("Health"), ..of("get_health", "Service", "Whether the service runs") },
         A::OpenApi => Operation { gives: Gives::Document, ..of("get_openapi", "Service", "This document") },
         A::Docs => Operation { gives: Gives::Page, ..of("get_docs", "Service", "This document as a readable page") },
+
+        A::Portal => Operation { gives: Gives::Page, ..of("get_portal", "Service", "The portal, whatever page of it is meant") },
+        A::PortalFile => Operation { gives: Gives::File, ..of("get_portal_file", "Service", "A file of the portal; so is every path below") },
+
+        A::CreateSession => Operation { takes: Required("NewSession"), gives: Json("Session"),
+            codes: &[Code::InvalidRequest, Code::InvalidApiKey, Code::Forbidden, Code::PayloadTooLarge, Code::RateLimited,
+                Code::UnexpectedError, Code::NotSupported, Code::Overloaded, Code::Unavailable],
+            more: Some("The cookie is good for 12 hours, as long as the key is, and only for requests from the service's own pages. \
+                Other programs send the key itself with each request."),
+            ..of("create_session", "Keys and applications", "Sign a browser in: exchange a key for a cookie") },
+        A::GetSession => Operation { gives: Json("Session"),
+            ..of("get_session", "Keys and applications", "Who is signed in, or whose key it is") },
+        A::DeleteSession => Operation { codes: &[Code::Forbidden],
+            ..of("delete_session", "Keys and applications", "Sign a browser out: remove the cookie, whether it is good or not") },
 
         A::CreateApplication => Operation { takes: Optional("NewApplication"), gives: Json("Application"),
             ..of("create_application", "Keys and applications", "Make an application, with a first admin key") },
@@ -112,14 +128,15 @@ pub fn operation(action: Action) -> Operation {
         A::ListKpis => Operation { query: &["cursor", "limit", "sort_ascending", "kpi_name", "kpi_id"],
             gives: Json("List_KpiWithRequestId"), codes: &[Code::InvalidCursor],
             ..of("list_kpis", "KPIs", "List the KPIs of a use case type") },
-        A::GetKpi => Operation { gives: WithRequestId("Kpi"), ..of("get_kpi", "KPIs", "A KPI") },
+        A::GetKpi => Operation { query: &["include"], gives: WithRequestId("Kpi"), codes: &[Code::InvalidFilter],
+            ..of("get_kpi", "KPIs", "A KPI") },
         A::UpdateKpi => Operation { takes: Optional("KpiChange"), gives: WithRequestId("Kpi"),
             codes: &[Code::InvalidKpiName, Code::GoalOutOfRange, Code::KpiAlreadyExists, Code::ScoresIncompatible],
             ..of("update_kpi", "KPIs", "Change a KPI; it keeps its id, scores and history") },
         A::DeleteKpi => Operation { gives: WithRequestId("Kpi"), ..of("delete_kpi", "KPIs", "Delete a KPI with its scores") },
 
         A::ListInstances => Operation {
-            query: &["cursor", "limit", "sort_ascending", "from", "to", "time_zone", "version", "properties"],
+            query: &["cursor", "limit", "sort_ascending", "search", "from", "to", "time_zone", "version", "properties"],
             gives: Json("List_Instance"), codes: &[Code::InvalidCursor, Code::InvalidFilter],
             ..of("list_instances", "Instances", "List the instances of a use case type") },
         A::CreateInstance => Operation { query: &["use_case_id"], headers: &["Idempotency-Key", "xProxy-UseCase-Version"],

@@ -179,6 +179,14 @@ pub fn query_parameter(name: &str) -> Value {
         ),
         "rows" => (json!({"type": "integer", "minimum": 1, "maximum": i64::MAX}), "Rows at most; all, if left out".to_owned()),
         "sort_ascending" => (json!({"type": "boolean", "default": true}), "In the order of creation".to_owned()),
+        "search" => (
+            json!({"type": "string", "pattern": "^[A-Za-z0-9._:@=+-]{1,128}$"}),
+            "Instances whose ids begin so, in the order of their ids".to_owned(),
+        ),
+        "include" => (
+            json!({"type": "string", "enum": ["score_count"]}),
+            "`score_count`: also how many scores the KPI holds, of all versions and times".to_owned(),
+        ),
         "use_case_name" => text("The use case of this name only"),
         "one_use_case" => (reference("UseCaseName"), "The use case of this name only".to_owned()),
         "rebuilt_use_case" => (reference("UseCaseName"), "Whose aggregates are counted again".to_owned()),

@@ -41,6 +41,15 @@ const TABLE: &[(&str, &str, &[Kind])] = &[
     ("GET", "/health", EVERYBODY),
     ("GET", "/openapi.json", EVERYBODY),
     ("GET", "/docs/**", EVERYBODY),
+    ("GET", "/", EVERYBODY),
+    ("GET", "/keys", EVERYBODY),
+    ("GET", "/use-cases/**", EVERYBODY),
+    ("GET", "/portal/**", EVERYBODY),
+
+    // Whose key it is, the body says.
+    ("POST", "/api/v1/session", EVERYBODY),
+    ("GET", "/api/v1/session", WITH_A_KEY),
+    ("DELETE", "/api/v1/session", EVERYBODY),
 
     ("POST", "/api/v1/applications", ROOT),
     ("GET", "/api/v1/applications", ROOT),
@@ -122,7 +131,8 @@ pub fn may(route: Route, kind: Kind) -> bool {
 
 /// What a caller gets who may.
 pub fn success((_, path): Route) -> RangeInclusive<u16> {
-    let is_supported = path == "/docs/**" || !(path.ends_with("/limit_config") || path.ends_with("/**"));
+    let is_supported =
+        !path.starts_with("/api/") || !(path.ends_with("/limit_config") || path.ends_with("/**"));
     if !is_supported { 501..=501 } else { 200..=204 }
 }
 

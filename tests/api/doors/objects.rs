@@ -14,12 +14,14 @@ pub struct Objects {
     pub key_id: String,
     pub event_id: String,
     pub application_id: String,
+    /// To sign in with; no name.
+    pub api_key: String,
 }
 
 impl Objects {
     /// Objects that exist, in `owner`'s application; the application is one that the root key has made beside it.
     pub fn make(owner: &App) -> Self {
-        let mut objects = Self::invent();
+        let mut objects = Self { api_key: owner.key.clone(), ..Self::invent() };
         for parameter in ["use_case_name", "use_case_id", "event_id", "key_id", "application_id"] {
             objects.make_one(owner, parameter);
         }
@@ -38,7 +40,9 @@ impl Objects {
             "kpi" => objects = Self { kpi: unique("Kpi"), ..objects },
             _ => {}
         }
-        objects.make_one(owner, last.trim_matches(['{', '}']));
+        if last.starts_with('{') {
+            objects.make_one(owner, last.trim_matches(['{', '}']));
+        }
         objects
     }
 
@@ -77,6 +81,7 @@ impl Objects {
             key_id: id("key"),
             event_id: id("evt"),
             application_id: unique("app"),
+            api_key: format!("ekpi_{:064x}", rand::random::<u128>()),
         }
     }
 
@@ -101,8 +106,11 @@ pub struct Asked {
 
 /// A request to a route that succeeds for whoever may make it.
 pub fn request((method, pattern): Route, objects: &Objects) -> Asked {
-    let mut path =
-        if pattern == "/docs/**" { "/docs/docs.js".into() } else { pattern.replace("/**", "/anything") };
+    let mut path = match pattern {
+        "/docs/**" => "/docs/docs.js".to_owned(),
+        "/portal/**" => "/portal/icon.svg".to_owned(),
+        _ => pattern.replace("/**", "/anything"),
+    };
     for (name, value) in objects.names() {
         path = path.replace(&format!("{{{name}}}"), &encode(value));
     }
@@ -124,6 +132,7 @@ fn body(method: &str, pattern: &str, objects: &Objects) -> Value {
     match (method, place) {
         ("POST", "applications") => json!({"application_id": unique("app")}),
         ("POST", "keys") => json!({"role": "read"}),
+        ("POST", "session") => json!({"api_key": objects.api_key}),
         ("POST", "definitions") => json!({"name": objects.use_case_name, "description": "d"}),
         ("POST", "events") => json!({"at": "2026-11-03T00:00:00Z", "title": "another change"}),
         ("POST", "kpis") => json!({"name": objects.kpi, "kpi_type": "number", "goal": 10}),

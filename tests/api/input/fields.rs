@@ -132,6 +132,7 @@ fn fields(fixture: &Fixture) -> Vec<(&'static str, String, Value, &'static str, 
         json!({"role": "read"}),
         &[("role", Text(100)), ("name", Text(100)), ("expires_timestamp", Future)],
     );
+    add("POST", "/api/v1/session", json!({}), &[("api_key", Text(10_000))]);
     let create =
         [("use_case_id", Text(10_000)), ("version", Whole), ("timestamp", Time), ("properties", Texts)];
     add("POST", &format!("/api/v1/use_cases/instances/{name}"), json!({"use_case_id": "new"}), &create);

@@ -120,6 +120,12 @@ fn alpha() -> Vec<Wrong> {
     vec![("alpha", own(&["x", "0", "1", "-0.05", "NaN", "inf", "1e999", "0.6", "0,05"]), "invalid_filter")]
 }
 
+fn search() -> Vec<Wrong> {
+    let mut all = own(&["%", "a b", "a*", "ü", "a\0", "' OR 1=1 --"]);
+    all.push("x".repeat(129));
+    vec![("search", all, "invalid_filter")]
+}
+
 /// The parameters of a route, as far as they can be wrong.
 fn wrong(pattern: &str) -> Vec<Wrong> {
     let end = pattern.strip_prefix("/api/v1/").unwrap_or(pattern);
@@ -157,7 +163,10 @@ fn wrong(pattern: &str) -> Vec<Wrong> {
             ],
         ]
         .concat(),
-        path if path.ends_with("/instances") => [page(), order(), range()].concat(),
+        path if path.ends_with("/instances") => [page(), order(), range(), search()].concat(),
+        path if path.ends_with("definitions/{use_case_name}/kpis/{kpi}") => {
+            vec![("include", own(&["x", "Score_Count", "score_count,", "' OR 1=1 --"]), "invalid_filter")]
+        }
         path if path.ends_with("/kpis") || path.ends_with("/events") => [page(), order()].concat(),
         _ => Vec::new(),
     }
