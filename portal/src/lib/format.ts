@@ -5,7 +5,10 @@ export const BROWSER_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone || 
 
 type Measure = Pick<Kpi, "kpi_type"> & { unit?: string | null | undefined };
 
-const decimal = (value: number, digits: number) => value.toLocaleString(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+// Rounded as the service rounds in its `display`: by all digits of the number (1.005 is a little less), the middle to the even
+// neighbour. Else an average could read €1.13 here and €1.12 there.
+const decimals = [2, 3].map((digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, roundingMode: "halfEven" }));
+const decimal = (value: number, digits: 2 | 3) => (decimals[digits - 2] as Intl.NumberFormat).format(value.toFixed(20) as Intl.StringNumericLiteral);
 
 /** `0.052` → `5.20%`. */
 export const share = (value: number): string => `${decimal(value * 100, 2)}%`;
@@ -19,7 +22,7 @@ export function likertPoints(type: KpiType): number | null {
   return type === "likert5" ? 5 : type === "likert7" ? 7 : type === "likert10" ? 10 : null;
 }
 
-/** A value of a KPI with its unit: `$12.47`, `12.47 min`, `5.23%`, `3.85`. */
+/** A value of a KPI with its unit: `$12.47`, `12.47 min`, `21.50°`, `5.23%`, `3.85`. */
 export function value(kpi: Measure, number: number | null | undefined): string {
   if (number == null) return "–";
   if (kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage") return share(number);
@@ -27,8 +30,11 @@ export function value(kpi: Measure, number: number | null | undefined): string {
   const sign = number < 0 ? "-" : "";
   const text = decimal(Math.abs(number), 2);
   if (kpi.unit === "$" || kpi.unit === "€") return `${sign}${kpi.unit}${text}`;
-  return kpi.unit ? `${sign}${text} ${kpi.unit}` : `${sign}${text}`;
+  return `${sign}${text}${unitBehind(kpi.unit)}`;
 }
+
+/** A unit as it stands behind a number: ` min`, `%`. */
+export const unitBehind = (unit: string | null | undefined): string => (!unit ? "" : unit === "%" || unit === "°" ? unit : ` ${unit}`);
 
 /** A difference of two values, with its sign: points of a percentage are named so. */
 export function difference(kpi: Measure, number: number): string {
