@@ -170,7 +170,9 @@ export async function each(items, work) {
   await Promise.all(Array.from({ length: 6 }, async () => { while (waiting.length > 0) await work(waiting.shift()); }));
 }
 
-const decimal = (number) => number.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+// As the service rounds: all digits count, and what lies in the middle goes to the even neighbour.
+const TWO_DIGITS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2, roundingMode: "halfEven" });
+const decimal = (number) => TWO_DIGITS.format(number.toFixed(20));
 
 /** A percentage of the API as the portal shows it. */
 export const percentage = (number) => (number === null ? "–" : `${decimal(number)}%`);
@@ -182,7 +184,7 @@ export function shown(kpi, number) {
   if (number === null) return "–";
   if (isShare(kpi)) return `${decimal(100 * number)}%`;
   if (kpi.kpi_type !== "number" || !kpi.unit) return decimal(number);
-  return ["$", "€"].includes(kpi.unit) ? kpi.unit + decimal(number) : `${decimal(number)} ${kpi.unit}`;
+  return ["$", "€"].includes(kpi.unit) ? `${number < 0 ? "-" : ""}${kpi.unit}${decimal(Math.abs(number))}` : `${decimal(number)} ${kpi.unit}`;
 }
 
 /** The same of a difference. */
@@ -195,10 +197,20 @@ export function shownDifference(kpi, number) {
 export const cells = (table) =>
   table.locator("tbody tr").evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\s+/g, " ").trim())));
 
-/** The table behind the chart of a section, which shows the chart again afterwards. */
-export async function tableBehind(section) {
-  await section.getByRole("button", { name: "Show as table" }).click();
-  const read = await cells(section.getByRole("table"));
-  await section.getByRole("button", { name: "Show as chart" }).click();
-  return read;
+/** The tables behind all charts of a page, by what the charts are called; the charts are shown again afterwards. */
+export async function tables(page) {
+  const turn = (name) => page.evaluate((text) => document.querySelectorAll("figcaption button[aria-pressed]").forEach((button) => button.textContent.trim() === text && button.click()), name);
+  await turn("Show as table");
+  const read = await page.locator("figure table").evaluateAll((all) =>
+    all.map((table) => [table.caption.textContent, [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText.replace(/\s+/g, " ").trim()))]));
+  await turn("Show as chart");
+  return Object.fromEntries(read);
+}
+
+/** The chart of a section, as soon as it is drawn. */
+export async function chartOf(section) {
+  const chart = section.locator("div[role=img]");
+  await chart.scrollIntoViewIfNeeded();
+  await chart.locator("svg path").first().waitFor({ state: "attached" });
+  return chart;
 }
