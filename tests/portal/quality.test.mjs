@@ -9,12 +9,15 @@ import { api, assertAccessible, DESKTOP, eventually, open, PHONE, screenshot, sc
 const FIRST_LOAD_KB_MAX = 250;
 const DRAWN_MS_MAX = 1_500;
 
+// Something of a chart that has a size of its own: its grid lines have none.
+const chart = (page) => page.locator("main figure svg text");
+
 const PAGES = {
   "sign-in": { path: "/", key: null, ready: (page) => page.getByRole("button", { name: "Sign in" }) },
-  home: { path: "/", ready: (page) => page.locator("svg path").first() },
-  "dashboard-chat-bot": { path: "/use-cases/Chat-Bot?range=90d", ready: (page) => page.locator("svg path").first() },
-  "dashboard-image-ad": { path: "/use-cases/Image-Ad?range=90d", ready: (page) => page.locator("svg path").first() },
-  compare: { path: "/use-cases/Chat-Bot/compare?by=version&baseline=1&candidate=2", ready: (page) => page.locator("svg path").first() },
+  home: { path: "/", ready: (page) => page.locator("main figure svg") },
+  "dashboard-chat-bot": { path: "/use-cases/Chat-Bot?range=90d", ready: (page) => chart(page) },
+  "dashboard-image-ad": { path: "/use-cases/Image-Ad?range=90d", ready: (page) => chart(page) },
+  compare: { path: "/use-cases/Chat-Bot/compare?by=version&baseline=1&candidate=2", ready: (page) => chart(page) },
   breakdown: { path: "/use-cases/Content-Generator/compare?by=property&key=model_version", ready: (page) => page.getByRole("table") },
   instances: { path: "/use-cases/Content-Generator/instances", ready: (page) => page.getByRole("table") },
   configuration: { path: "/use-cases/Image-Ad/configuration", ready: (page) => page.getByText("Clickthrough Rate") },
@@ -23,20 +26,21 @@ const PAGES = {
 };
 
 for (const [name, { path, key, ready }] of Object.entries(PAGES)) {
-  for (const colorScheme of ["light", "dark"]) {
-    test(`${name} is accessible and fits, ${colorScheme}`, async (t) => {
-      const page = await open(t, { path, colorScheme, ...(key === null ? { key } : {}) });
-      await visible(ready(page));
-      await page.waitForLoadState("networkidle");
-      for (const [size, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
-        await page.setViewportSize(viewport);
+  test(`${name} is accessible and fits`, async (t) => {
+    const page = await open(t, { path, ...(key === null ? { key } : {}) });
+    await visible(ready(page));
+    await page.waitForLoadState("networkidle");
+    for (const [size, viewport] of Object.entries({ desktop: DESKTOP, phone: PHONE })) {
+      await page.setViewportSize(viewport);
+      for (const colorScheme of ["light", "dark"]) {
+        await page.emulateMedia({ colorScheme });
         await screenshot(page, `${name}-${size}-${colorScheme}`);
         await assertAccessible(page, `${name}, ${size}, ${colorScheme}`);
         const beyond = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(beyond <= 0, `${name} is ${beyond} px wider than a screen of ${viewport.width}`);
       }
-    });
-  }
+    }
+  });
 }
 
 test("dialogs are accessible, keep the focus, and close on Escape", async (t) => {
@@ -90,7 +94,7 @@ test("the JavaScript of the first load stays within its budget", async (t) => {
   const loaded = [];
   page.on("response", (response) => response.url().endsWith(".js") && loaded.push(new URL(response.url()).pathname));
   await page.goto("/use-cases/Chat-Bot");
-  await visible(page.locator("svg path"));
+  await visible(chart(page));
   const zipped = (path) => gzipSync(readFileSync(join(process.env.EDGE_KPI_ASSETS, path)), { level: 9 }).length;
   const total = loaded.reduce((sum, path) => sum + zipped(path), 0) / 1024;
   t.diagnostic(`${total.toFixed(0)} KB gzipped in ${loaded.length} files, charts included`);
@@ -106,7 +110,7 @@ test("the first dashboard is drawn in time", async (t) => {
     const page = await open(t, { path: null });
     const began = performance.now();
     await page.goto("/use-cases/Image-Ad?range=90d", { waitUntil: "commit" });
-    await visible(page.locator("main figure svg path"));
+    await visible(chart(page));
     times.push(performance.now() - began);
     await page.context().close();
   }
@@ -126,7 +130,7 @@ test("a service that does not answer is told of, and asked again", async (t) => 
   for (const listener of consoleErrors) page.on("console", listener);
   down = false;
   await page.getByRole("button", { name: "Try again" }).click();
-  await visible(page.locator("main figure svg path"));
+  await visible(chart(page));
   await scrollThrough(page);
   assert.ok(await api("GET", "/api/v1/dashboard/Chat-Bot"));
 });

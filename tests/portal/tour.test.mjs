@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { api, eventually, open, screenshot, text, visible } from "./support.mjs";
 
 test("from an empty account to the first dashboard", async (t) => {
-  const { admin_key } = await api("POST", "/api/v1/applications", { application_id: "tour", name: "Tour" });
+  const { admin_key } = await api("POST", "/api/v1/applications", { name: "Tour" });
   const page = await open(t, { key: null });
   await page.getByLabel("API key").fill(admin_key.api_key);
   await page.getByRole("button", { name: "Sign in" }).click();
