@@ -1,6 +1,6 @@
 # Edge KPI. `make dev` runs it, `make test` tests it.
 .DEFAULT_GOAL := help
-.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-sdk test-crash test-faults test-operation test-cost test-overload bench soak record fuzz fmt lint openapi deploy clean distclean
+.PHONY: help setup build dev demo test test-unit test-api test-oracle test-contract test-large test-portal test-sdk test-crash test-faults test-operation test-cost test-overload bench soak record fuzz fmt lint openapi deploy clean distclean
 
 help: ## List what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ dev: ## Serve on PORT (8787), state in STATE_DIR (.state), and print the URL and
 demo: setup ## Fill the running service with the use cases of a GenAI team
 	@bash -c '. scripts/env.sh && node scripts/demo.mjs'
 
-test: ## Everything: format, lints, unit, API, crash, fault, operation, cost, overload, oracle, contract and SDK tests
+test: ## Everything: format, lints, unit, API, crash, fault, operation, cost, overload, oracle, contract, portal and SDK tests
 	@scripts/test.sh
 
 test-unit: ## Unit tests
@@ -61,6 +61,9 @@ test-contract: ## Schemathesis over the whole OpenAPI document; about a minute
 
 test-large: build ## A million scores in and out, and an import of 10 MB; about two minutes, not in `make test`
 	@TESTS=tests/large tests/oracle/run.sh -s
+
+test-portal: ## The portal in Chromium, against a service with the demo's data; screenshots in target/screenshots
+	@scripts/test.sh portal
 
 test-sdk: ## The four published SDK packages; against EDGE_KPI_URL and EDGE_KPI_API_KEY (the root key) if set
 	@scripts/test.sh sdk

@@ -27,7 +27,7 @@ scripts/serve.sh > >(
 
   Edge KPI is ready.
 
-    URL      http://127.0.0.1:$PORT
+    Portal   http://127.0.0.1:$PORT   (sign in with the key)
     API key  $ROOT_API_KEY
 
     curl -H "xProxy-api-key: $ROOT_API_KEY" http://127.0.0.1:$PORT/api/v1/dashboard

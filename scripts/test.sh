@@ -24,7 +24,7 @@ if wanted unit; then
   cargo test --quiet --lib
 fi
 
-if wanted api || wanted crash || wanted faults || wanted operation || wanted cost || wanted overload || wanted oracle || wanted contract || wanted sdk; then
+if wanted api || wanted crash || wanted faults || wanted operation || wanted cost || wanted overload || wanted oracle || wanted contract || wanted portal || wanted sdk; then
   header "Build"
   scripts/build.sh
 fi
@@ -77,6 +77,12 @@ fi
 if wanted contract; then
   header "Schemathesis over the OpenAPI document"
   tests/contract/run.sh
+fi
+
+if wanted portal; then
+  header "The portal in a browser"
+  scripts/portal.sh check
+  tests/portal/run.sh
 fi
 
 if wanted sdk; then

@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use worker::{SqlStorage, SqlStorageValue, Storage};
 
-use super::day_sums::{Column, DaySums, Kept};
+use super::day_sums::{Column, DaySums, Kept, Known};
 use crate::domain::calendar::SLOTS_PER_DAY;
 use crate::domain::cell::{Cell, InstanceCell};
 use crate::domain::day::Day;
@@ -82,6 +82,14 @@ impl Place {
 pub enum DayOf<'a, C, S> {
     Cells(&'a Day<C>),
     Sum(&'a S),
+}
+
+/// What must be read of a range of a column's days.
+struct Rest {
+    days: (i64, i64),
+    /// Of the days whose entries are known, those entries that are wanted.
+    known: Known,
+    runs: Vec<(i64, i64)>,
 }
 
 pub struct CellStore {
@@ -287,15 +295,13 @@ impl CellStore {
         sum_will_do: &dyn Fn(i64) -> bool,
         visit: &mut dyn FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
     ) -> Result<()> {
-        let (column, mut rest) = ((segment, kpi.kpi_no), BTreeSet::new());
-        for entry in self.stored(column, days)? {
-            match self.sums.find(column, entry, sum_will_do(entry.0)) {
-                Some(Kept::Scores(sum)) => visit(entry.0, entry.1, DayOf::Sum(&sum)),
-                Some(Kept::Cells(cells)) => visit(entry.0, entry.1, DayOf::Cells(&cells)),
-                _ => drop(rest.insert(entry)),
+        let column = (segment, kpi.kpi_no);
+        let rest = self.rest(column, days, &mut |entry| self.take(column, entry, sum_will_do, visit))?;
+        self.each(column, rest, &mut |day, version, blob| {
+            // It may be kept although nothing was known of its range.
+            if self.take(column, (day, version), sum_will_do, visit) {
+                return Ok(());
             }
-        }
-        self.each(column, &rest, &mut |day, version, blob| {
             let cells = decode_scores(blob, &kpi.rules)?;
             let kept = if sum_will_do(day) {
                 let sum = Rc::new(DaySum::of(&cells));
@@ -310,6 +316,22 @@ impl CellStore {
         })
     }
 
+    /// Visits a day that is kept. False if it is not.
+    fn take(
+        &self,
+        column: Column,
+        (day, version): (i64, i64),
+        sum_will_do: &dyn Fn(i64) -> bool,
+        visit: &mut dyn FnMut(i64, i64, DayOf<'_, Cell, DaySum>),
+    ) -> bool {
+        match self.sums.find(column, (day, version), sum_will_do(day)) {
+            Some(Kept::Scores(sum)) => visit(day, version, DayOf::Sum(&sum)),
+            Some(Kept::Cells(cells)) => visit(day, version, DayOf::Cells(&cells)),
+            _ => return false,
+        }
+        true
+    }
+
     /// The same for instance cells.
     pub fn each_instances(
         &self,
@@ -318,16 +340,15 @@ impl CellStore {
         sum_will_do: &dyn Fn(i64) -> bool,
         visit: &mut dyn FnMut(i64, i64, DayOf<'_, InstanceCell, InstanceCell>),
     ) -> Result<()> {
-        let (column, mut rest) = ((segment, INSTANCES), BTreeSet::new());
-        for entry in self.stored(column, days)? {
-            match self.sums.find(column, entry, true) {
-                Some(Kept::Instances(sum)) if sum_will_do(entry.0) => {
-                    visit(entry.0, entry.1, DayOf::Sum(&sum))
-                }
-                _ => drop(rest.insert(entry)),
+        let column = (segment, INSTANCES);
+        let rest = self.rest(column, days, &mut |(day, version)| {
+            match self.sums.find(column, (day, version), true) {
+                Some(Kept::Instances(sum)) if sum_will_do(day) => visit(day, version, DayOf::Sum(&sum)),
+                _ => return false,
             }
-        }
-        self.each(column, &rest, &mut |day, version, blob| {
+            true
+        })?;
+        self.each(column, rest, &mut |day, version, blob| {
             let cells = decode_instances(blob)?;
             if sum_will_do(day) {
                 let sum = Rc::new(instances_of(&cells));
@@ -340,26 +361,22 @@ impl CellStore {
         })
     }
 
-    /// Days and versions that are stored of a column in `[first, last]`.
-    fn stored(&self, column: Column, days: (i64, i64)) -> Result<Vec<(i64, i64)>> {
+    /// What must be read of a column's days in `[first, last]`: all but the days that are kept and good for `take`.
+    fn rest(
+        &self,
+        column: Column,
+        days: (i64, i64),
+        take: &mut dyn FnMut((i64, i64)) -> bool,
+    ) -> Result<Rest> {
         self.check_counted(days.0)?;
-        if let Some(stored) = self.sums.stored(column, days) {
-            return Ok(stored);
-        }
-        let all: BTreeSet<(i64, i64)> = self
-            .rows(
-                "SELECT day, version FROM cells WHERE segment = ? AND kpi_no = ?",
-                vec![column.0.into(), column.1.into()],
-            )?
-            .iter()
-            .map(|row| match row.as_slice() {
-                [day, version] => Ok((integer(day)?, integer(version)?)),
-                _ => Err(StoreError::Unreadable("a day of cells is not stored as this version does")),
-            })
-            .collect::<Result<_>>()?;
-        let stored = all.range((days.0, i64::MIN)..=(days.1, i64::MAX)).copied().collect();
-        self.sums.set_stored(column, all);
-        Ok(stored)
+        let Some(known) = self.sums.known(column, days) else {
+            return Ok(Rest { days, known: Known { days: (0, -1), ..Known::default() }, runs: vec![days] });
+        };
+        let mut rest = known.clone();
+        rest.entries.retain(|entry| !take(*entry));
+        let mut runs = runs(rest.entries.iter().map(|(day, _)| *day));
+        runs.extend(known.unknown(days));
+        Ok(Rest { days, known: rest, runs })
     }
 
     pub fn put_scores(&self, kpi: &Kpi, place: Place, cells: &mut Day<Cell>) -> Result<()> {
@@ -505,14 +522,15 @@ impl CellStore {
         Ok(())
     }
 
-    /// Calls `visit` with these days and versions of a column, as they are stored.
+    /// Calls `visit` with the rest of a column's days, as they are stored.
     fn each(
         &self,
         (segment, kpi_no): Column,
-        wanted: &BTreeSet<(i64, i64)>,
+        rest: Rest,
         visit: &mut dyn FnMut(i64, i64, &[u8]) -> Result<()>,
     ) -> Result<()> {
-        for (first, last) in runs(wanted.iter().map(|(day, _)| *day)) {
+        let mut read = Known { days: rest.days, entries: BTreeSet::new() };
+        for (first, last) in rest.runs {
             let cursor = self.sql.exec(
                 "SELECT day, version, data FROM cells WHERE segment = ? AND kpi_no = ? AND day BETWEEN ? AND ?",
                 vec![SqlStorageValue::from(segment), kpi_no.into(), first.into(), last.into()],
@@ -520,9 +538,10 @@ impl CellStore {
             for row in cursor.raw() {
                 match row?.as_slice() {
                     [day, version, SqlStorageValue::Blob(blob)] => {
-                        let entry = (integer(day)?, integer(version)?);
-                        if wanted.contains(&entry) {
-                            visit(entry.0, entry.1, blob)?;
+                        let (day, version) = (integer(day)?, integer(version)?);
+                        if !rest.known.has(day) || rest.known.entries.contains(&(day, version)) {
+                            read.entries.insert((day, version));
+                            visit(day, version, blob)?;
                         }
                     }
                     _ => {
@@ -533,6 +552,7 @@ impl CellStore {
                 }
             }
         }
+        self.sums.learn((segment, kpi_no), read);
         Ok(())
     }
 
@@ -556,12 +576,15 @@ impl CellStore {
     }
 }
 
+/// Days that lie no further apart are read with one statement, and what lies between is passed over.
+const RUN_GAP_DAYS: i64 = 8;
+
 /// Days in their order, as runs of neighbours: first and last of each.
 fn runs(days: impl Iterator<Item = i64>) -> Vec<(i64, i64)> {
     let mut runs: Vec<(i64, i64)> = Vec::new();
     for day in days {
         match runs.last_mut() {
-            Some((_, last)) if day - *last <= 1 => *last = day,
+            Some((_, last)) if day - *last <= RUN_GAP_DAYS => *last = day,
             _ => runs.push((day, day)),
         }
     }

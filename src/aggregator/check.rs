@@ -57,6 +57,8 @@ pub async fn reconcile(core: &Core, kind: &TypeState, ask: &Reconcile) -> Result
     // No await from here on: one transaction.
     core.write_changes(repairs, &kind.kpis)?;
     core.store.untouch(&slots)?;
+    // What is kept in memory was not compared: it is made anew of what was.
+    core.store.forget_sums();
     Ok(report)
 }
 

@@ -116,6 +116,11 @@ impl Core {
         self.store.forget_sums();
     }
 
+    /// How often cells were made anew, or what the object knows of its type changed.
+    pub fn remade(&self) -> u64 {
+        self.remade.get()
+    }
+
     /// Readers wait while cells are made anew.
     pub fn set_rebuilding(&self, rebuilding: bool) {
         self.rebuilding.set(rebuilding);
@@ -299,7 +304,22 @@ impl Core {
     async fn alone(&self, kind: &Rc<TypeState>, waiting: &Waiting, command: Command) -> Reply {
         let Waiting { address, now_ms, request_id, .. } = waiting;
         match command {
-            Command::Read(ask) => self.read(kind, &ask, *now_ms, request_id).await,
+            Command::Read(ask) => {
+                let reply = self.read(kind, &ask, *now_ms, request_id).await;
+                if !self.unreadable.get() {
+                    return reply;
+                }
+                // Just started, and the first to find that cells can't be read: they are counted again.
+                self.set_phase(Phase::Cold);
+                if let Err(error) = recovery::load(self, address).await {
+                    self.report("load", &error);
+                    return reply;
+                }
+                match self.phase() {
+                    Phase::Ready(kind) => self.read(&kind, &ask, *now_ms, request_id).await,
+                    _ => Err(deleted()),
+                }
+            }
             Command::Reconcile(reconcile) => match check::reconcile(self, kind, &reconcile).await {
                 Ok(report) => Ok(json_of(&report)),
                 Err(error) => {

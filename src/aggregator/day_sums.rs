@@ -19,6 +19,9 @@ const BYTES_MAX: usize = 8 << 20;
 /// And by all objects of an isolate, which share its 128 MB.
 const ISOLATE_BYTES_MAX: usize = 24 << 20;
 
+/// Stored days that are known of, at some 30 bytes each.
+const KNOWN_MAX: usize = 50_000;
+
 /// What an entry costs besides its sum.
 const ENTRY_BYTES: usize = 96;
 
@@ -39,14 +42,16 @@ impl Kept {
         ENTRY_BYTES
             + match self {
                 Self::Scores(sum) => sum.bytes(),
-                Self::Cells(day) => day.slots.iter().map(|(_, cell)| cell_bytes(cell)).sum(),
+                Self::Cells(day) => {
+                    let tallies = |(_, cell): &(u8, ScoreCell)| {
+                        tally_bytes(&cell.histogram) + tally_bytes(&cell.sketch)
+                    };
+                    day.slots.capacity() * size_of::<(u8, ScoreCell)>()
+                        + day.slots.iter().map(tallies).sum::<usize>()
+                }
                 Self::Instances(sum) => size_of::<InstanceCell>() + tally_bytes(&sum.reviewed_by_kpi),
             }
     }
-}
-
-fn cell_bytes(cell: &ScoreCell) -> usize {
-    size_of::<(u8, ScoreCell)>() + tally_bytes(&cell.histogram) + tally_bytes(&cell.sketch)
 }
 
 /// Day, version, whose, and whether it is the sum: the earliest days go first when there is no room.
@@ -58,11 +63,30 @@ pub type Column = (i64, i64);
 #[derive(Default)]
 pub struct DaySums(RefCell<Sums>);
 
+/// All days and versions of a column that are stored between two days, both included.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Known {
+    pub days: (i64, i64),
+    pub entries: BTreeSet<(i64, i64)>,
+}
+
+impl Known {
+    pub fn has(&self, day: i64) -> bool {
+        (self.days.0..=self.days.1).contains(&day)
+    }
+
+    /// The parts of a range of days that are not known.
+    pub fn unknown(&self, (first, last): (i64, i64)) -> Vec<(i64, i64)> {
+        let (before, behind) = ((first, last.min(self.days.0 - 1)), (first.max(self.days.1 + 1), last));
+        [before, behind].into_iter().filter(|(first, last)| first <= last).collect()
+    }
+}
+
 #[derive(Default)]
 struct Sums {
     bytes: usize,
-    /// Days and versions that are stored, of the columns for which this is known.
-    stored: BTreeMap<Column, BTreeSet<(i64, i64)>>,
+    /// What is known of what is stored.
+    known: BTreeMap<Column, Known>,
     kept: BTreeMap<Key, Kept>,
 }
 
@@ -79,26 +103,39 @@ impl DaySums {
         for is_sum in [false, true] {
             sums.remove(&(place.day, place.version, column, is_sum));
         }
-        if let Some(stored) = sums.stored.get_mut(&column) {
+        if let Some(known) = sums.known.get_mut(&column).filter(|known| known.has(place.day)) {
             let entry = (place.day, place.version);
             if empty {
-                stored.remove(&entry)
+                known.entries.remove(&entry)
             } else {
-                stored.insert(entry)
+                known.entries.insert(entry)
             };
         }
     }
 
-    /// The stored days and versions of a column in `[first, last]`; `None` if they are not known.
-    pub fn stored(&self, column: Column, (first, last): (i64, i64)) -> Option<Vec<(i64, i64)>> {
+    /// What is known of a range of days, if that is anything.
+    pub fn known(&self, column: Column, (first, last): (i64, i64)) -> Option<Known> {
         let sums = self.0.borrow();
-        let stored = sums.stored.get(&column)?;
-        Some(stored.range((first, i64::MIN)..=(last, i64::MAX)).copied().collect())
+        let known = sums.known.get(&column).filter(|known| first <= known.days.1 && known.days.0 <= last)?;
+        let entries = known.entries.range((first, i64::MIN)..=(last, i64::MAX)).copied().collect();
+        Some(Known { days: known.days, entries })
     }
 
-    /// All that is stored of a column.
-    pub fn set_stored(&self, column: Column, stored: BTreeSet<(i64, i64)>) {
-        self.0.borrow_mut().stored.insert(column, stored);
+    /// A range of days was read, all of it.
+    pub fn learn(&self, column: Column, read: Known) {
+        let mut sums = self.0.borrow_mut();
+        let all: usize = sums.known.values().map(|known| known.entries.len()).sum();
+        if all + read.entries.len() > KNOWN_MAX {
+            sums.known.clear();
+        }
+        match sums.known.get_mut(&column) {
+            Some(known) if read.days.0 <= known.days.1 + 1 && known.days.0 <= read.days.1 + 1 => {
+                known.days = (known.days.0.min(read.days.0), known.days.1.max(read.days.1));
+                known.entries.extend(read.entries);
+            }
+            // Else there would be a gap.
+            _ => drop(sums.known.insert(column, read)),
+        }
     }
 
     /// The sum of a day, or its cells.
@@ -109,6 +146,9 @@ impl DaySums {
     pub fn keep(&self, column: Column, (day, version): (i64, i64), sum: Kept) {
         let key = (day, version, column, !matches!(sum, Kept::Cells(_)));
         let bytes = sum.bytes();
+        if bytes > BYTES_MAX {
+            return;
+        }
         let mut sums = self.0.borrow_mut();
         sums.remove(&key);
         while sums.bytes + bytes > BYTES_MAX || KEPT_BYTES.get() + bytes > ISOLATE_BYTES_MAX {
@@ -158,9 +198,11 @@ mod tests {
     #[test]
     fn a_sum_is_kept_until_its_day_changes() {
         let sums = DaySums::default();
-        assert_eq!(sums.stored(COLUMN, (0, 9)), None);
-        sums.set_stored(COLUMN, [(3, 1), (4, 1), (4, 2), (12, 1)].into());
-        assert_eq!(sums.stored(COLUMN, (4, 12)), Some(vec![(4, 1), (4, 2), (12, 1)]));
+        let entries =
+            |days| sums.known(COLUMN, days).map(|known| known.entries.into_iter().collect::<Vec<_>>());
+        assert_eq!(sums.known(COLUMN, (0, 9)), None);
+        sums.learn(COLUMN, Known { days: (2, 12), entries: [(3, 1), (4, 1), (4, 2), (12, 1)].into() });
+        assert_eq!(entries((4, 12)), Some(vec![(4, 1), (4, 2), (12, 1)]));
         sums.keep(COLUMN, (3, 1), sum(30));
         sums.keep(COLUMN, (4, 1), sum(40));
         let place = |day| Place { segment: 0, version: 1, day };
@@ -171,9 +213,31 @@ mod tests {
         sums.changed(7, place(4), true);
         sums.changed(7, place(5), false);
         assert_eq!(instances(&sums, 4), None);
-        assert_eq!(sums.stored(COLUMN, (0, 9)), Some(vec![(3, 1), (4, 2), (5, 1)]));
+        sums.changed(7, place(1), false); // before what is known
+        assert_eq!(entries((0, 9)), Some(vec![(3, 1), (4, 2), (5, 1)]));
         sums.forget();
-        assert_eq!(sums.stored(COLUMN, (0, 9)), None);
+        assert_eq!(sums.known(COLUMN, (0, 9)), None);
+    }
+
+    #[test]
+    fn what_is_known_grows_without_gaps() {
+        let sums = DaySums::default();
+        sums.learn(COLUMN, Known { days: (1, 2), entries: BTreeSet::new() });
+        assert_eq!(sums.known(COLUMN, (0, 0)), None);
+        let learn = |days, day| sums.learn(COLUMN, Known { days, entries: [(day, 1)].into() });
+        let days = || sums.known(COLUMN, (i64::MIN, i64::MAX)).map(|known| known.days);
+        learn((10, 20), 15);
+        assert_eq!(days(), Some((10, 20)));
+        let known = sums.known(COLUMN, (5, 25)).unwrap();
+        assert_eq!(known.unknown((5, 25)), [(5, 9), (21, 25)]);
+        assert_eq!(known.unknown((12, 20)), []);
+        assert_eq!(sums.known(COLUMN, (21, 25)), None);
+        learn((21, 25), 22);
+        learn((5, 12), 6);
+        assert_eq!(days(), Some((5, 25)));
+        assert_eq!(sums.known(COLUMN, (0, 99)).unwrap().entries, [(6, 1), (15, 1), (22, 1)].into());
+        learn((30, 31), 30);
+        assert_eq!(days(), Some((30, 31)));
     }
 
     #[test]

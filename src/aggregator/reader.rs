@@ -10,7 +10,7 @@ use super::cells::{DayOf, day_and_slot};
 use super::core::Core;
 use super::plan::find_kpi;
 use super::protocol::{Ask, By, KpiAnswer, KpiRef, PropertyKey, PropertyValue, Query, Side, Summaries};
-use super::trouble::Failure;
+use super::trouble::{Failure, unavailable};
 use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,
 };
@@ -35,7 +35,7 @@ pub type Read<T> = Result<T, Failure>;
 
 /// Answers what is asked, as JSON.
 pub async fn read(core: &Core, kind: &TypeState, ask: &Ask, now_ms: i64) -> Read<String> {
-    let reader = Reader { core, kind, registry: core.registry(), now_ms };
+    let reader = Reader { core, kind, registry: core.registry(), now_ms, remade: core.remade() };
     match ask {
         Ask::Dashboard(query) => reader.dashboard(query).await,
         Ask::Headline(query) => reader.headline(query).await,
@@ -52,6 +52,8 @@ pub struct Reader<'a> {
     pub kind: &'a TypeState,
     pub registry: Rc<Registry>,
     pub now_ms: i64,
+    /// `Core::remade` when the reading began.
+    remade: u64,
 }
 
 /// What is wanted of a source.
@@ -299,6 +301,11 @@ impl Reader<'_> {
         match source {
             Source::Nobody => {}
             Source::Segment(segment) => {
+                // A definition may have changed while D1 was asked: what is read here is kept, and must not be read by the old one.
+                // The caller drops this answer and asks again.
+                if self.core.remade() != self.remade {
+                    return Err(unavailable().into());
+                }
                 for (place, kpi) in kpis.iter().enumerate() {
                     self.core.store.each_scores(
                         *segment,

@@ -77,29 +77,33 @@ fn days_that_were_added_up_before_show_what_changed_since() {
         let series: u64 =
             shown["kpis"][0]["series"].as_array().unwrap().iter().map(|p| p["count"].as_u64().unwrap()).sum();
         assert_eq!(json!(series), headline[0]);
-        json!(headline)
+        let of_version_1 = app
+            .dashboard_with("T", &format!("from=2026-01-01&to=2026-02-0{asked}&granularity=month&version=1"));
+        assert_eq!(of_version_1["kpis"][0]["count"], json!(0));
+        json!([headline, shown["use_cases"]["reviewed"]])
     };
+    app.post("/api/v1/use_cases/definitions/T/increment_version", &json!({})).ok();
     let score = |id: &str, kpi: &str, score: Value, day: u32| {
         let timestamp = format!("2026-01-{day:02}T10:20:00Z");
         app.score("T", id, kpi, &json!({"score": score, "timestamp": timestamp})).ok();
     };
-    assert_eq!(figures(), json!([0, null, 0, null]));
+    assert_eq!(figures(), json!([[0, null, 0, null], 0]));
     score("a", "K", json!(4.0), 10);
     score("b", "K", json!(6.0), 11);
     score("a", "B", json!(true), 11);
-    assert_eq!(figures(), json!([2, 5.0, 1, true]));
+    assert_eq!(figures(), json!([[2, 5.0, 1, true], 2]));
     score("c", "K", json!(11.0), 11);
-    assert_eq!(figures(), json!([3, 7.0, 1, true]));
+    assert_eq!(figures(), json!([[3, 7.0, 1, true], 3]));
     score("a", "K", json!(7.0), 20); // it moves to another day
-    assert_eq!(figures(), json!([3, 8.0, 1, true]));
+    assert_eq!(figures(), json!([[3, 8.0, 1, true], 3]));
     app.delete("/api/v1/use_cases/instances/T/b").ok();
-    assert_eq!(figures(), json!([2, 9.0, 1, true]));
+    assert_eq!(figures(), json!([[2, 9.0, 1, true], 2]));
     let lower = json!({"direction": "lower_is_better"});
     app.put("/api/v1/use_cases/definitions/T/kpis/B", &lower).ok();
-    assert_eq!(figures(), json!([2, 9.0, 1, false]));
+    assert_eq!(figures(), json!([[2, 9.0, 1, false], 2]));
     app.delete("/api/v1/use_cases/instances/T/a").ok();
     app.delete("/api/v1/use_cases/instances/T/c").ok();
-    assert_eq!(figures(), json!([0, null, 0, null]));
+    assert_eq!(figures(), json!([[0, null, 0, null], 0]));
 }
 
 #[test]
