@@ -11,8 +11,8 @@ const D1_WRITTEN_A_BATCH_TARGET: u64 = 1;
 /// Scores in bulk, within an hour, for each row written in the object's storage.
 const BULK_SCORES_A_ROW_TARGET: u64 = 10;
 /// The Worker as it is uploaded. A free account takes 3 MB; what is small starts fast. 450 was set out to reach; what is in the way
-/// says `docs/PERFORMANCE.md`.
-pub const WASM_GZIPPED_KB: usize = 540;
+/// says `docs/PERFORMANCE.md`. Sessions (HMAC among them), the search by ids and the portal's files took 9.
+pub const WASM_GZIPPED_KB: usize = 549;
 
 /// Counts of a piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
