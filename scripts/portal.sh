@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the portal into build/portal/, with the types of the API made of its OpenAPI document. Does nothing when nothing changed
-# since the last build.
+# since the last build. `check` checks its types as well.
 set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
@@ -15,4 +15,7 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || [ ! -f "$types" ] || [ ! -f
   { openapi-typescript public/openapi.json -o "$types" && vite build portal; } >"$log" 2>&1 ||
     { tail -n 40 "$log" >&2; fail "the portal could not be built; the whole output is in $log"; }
   echo "$wanted" >"$stamp"
+fi
+if [ "${1:-}" = check ]; then
+  svelte-check --workspace portal --tsconfig ./tsconfig.json --threshold warning --fail-on-warnings --output human
 fi
