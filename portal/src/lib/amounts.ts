@@ -1,6 +1,6 @@
 // Values of KPIs as they are put in: shares in percent, everything else as it is.
 import type { KpiType } from "./api";
-import { likertPoints } from "./format";
+import { likertPoints, unitBehind } from "./format";
 
 type Measure = { kpi_type: KpiType; unit?: string | null | undefined };
 
@@ -35,7 +35,5 @@ export function scoreText(kpi: Measure, score: number): string {
   const text = Math.abs(toInput(kpi.kpi_type, score)).toLocaleString(undefined, { maximumFractionDigits: 10 });
   const sign = score < 0 ? "-" : "";
   const unit = inputUnit(kpi);
-  if (unit === "%") return `${sign}${text}%`;
-  if (unit === "$" || unit === "€") return `${sign}${unit}${text}`;
-  return unit ? `${sign}${text} ${unit}` : `${sign}${text}`;
+  return unit === "$" || unit === "€" ? `${sign}${unit}${text}` : `${sign}${text}${unitBehind(unit)}`;
 }
