@@ -224,7 +224,7 @@ test("scores of every type are recorded, and the dashboard shows them", async (t
   await api("POST", instances, { use_case_id: "one" });
   const page = await open(t, { path: `${path}/instances?instance=one` });
   const dialog = dialogOf(page, "one");
-  const INPUTS = { Solved: ["Yes", "Yes", 1], Worth: ["-12.475", "-$12.475", -12.475], Answered: ["5.1", "5.1%", 0.051], Tone: ["3.5", "3.5 of 5", 3.5], Clarity: ["7", "7 of 7", 7], Recommended: ["1", "1 of 10", 1] };
+  const INPUTS = { Solved: ["Yes", "Yes", 1], Worth: ["-3.125", "-$3.125", -3.125], Answered: ["5.1", "5.1%", 0.051], Tone: ["3.5", "3.5 of 5", 3.5], Clarity: ["7", "7 of 7", 7], Recommended: ["1", "1 of 10", 1] };
   for (const [kpi, [input, shown]] of Object.entries(INPUTS)) {
     const item = scoreOf(dialog, kpi);
     await item.getByRole("button", { name: `Record score of ${kpi}` }).click();
@@ -266,6 +266,7 @@ test("a score is corrected with a comment, a source and a time, and keeps them w
   assert.deepEqual([corrected.score, corrected.comment, corrected.source, corrected.timestamp], [4.25, "Was too harsh", "editor", "2026-07-01T13:30:00.000Z"]);
   assert.match(await text(item), /4\.25 of 5 .*Jul 1, 2026, 9:30 AM · from editor Was too harsh/);
 
+  await page.reload();
   await correct.click();
   await item.getByLabel("Score", { exact: true }).fill("5");
   await item.getByRole("button", { name: "Save score" }).click();

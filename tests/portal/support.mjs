@@ -41,6 +41,9 @@ export async function api(method, path, body, key = ROOT_KEY) {
 /** A new key of a role. */
 export const newKey = (role, name = `portal ${role}`) => api("POST", "/api/v1/keys", { role, name });
 
+/** The browsers that a test has opened. */
+const opened = new WeakMap();
+
 /**
  * A page in a browser of its own, signed in with a key unless that is null. At the end of the test nothing may have gone wrong in it:
  * no errors in the console, nothing asked of another host. `refusals: true`: answers of 4xx are part of the test, and browsers log each;
@@ -49,6 +52,7 @@ export const newKey = (role, name = `portal ${role}`) => api("POST", "/api/v1/ke
 export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, colorScheme = "light", timezoneId = "UTC", refusals = false, failures = false, ...options } = {}) {
   const storageState = key === null ? undefined : await signedIn(key);
   const context = await browser.newContext({ viewport, colorScheme, timezoneId, locale: "en-US", baseURL: URL_BASE, storageState, ...options });
+  opened.set(t, [...(opened.get(t) ?? []), context]);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   const troubles = [];
@@ -86,7 +90,11 @@ export async function newUseCase(t, kpis = [], { description = "" } = {}) {
   const name = `${unique("Test")}-${(useCases += 1)}`;
   const definition = `/api/v1/use_cases/definitions/${name}`;
   await api("POST", "/api/v1/use_cases/definitions", { name, description });
-  t.after(() => fetch(URL_BASE + definition, { method: "DELETE", headers: { "xProxy-api-key": ROOT_KEY } }));
+  t.after(async () => {
+    // Pages that still load something of it would be refused.
+    for (const context of opened.get(t) ?? []) await context.close();
+    await fetch(URL_BASE + definition, { method: "DELETE", headers: { "xProxy-api-key": ROOT_KEY } });
+  });
   for (const kpi of kpis) await api("POST", `${definition}/kpis`, kpi);
   return { name, definition, instances: `/api/v1/use_cases/instances/${name}`, page: `/use-cases/${name}` };
 }
