@@ -69,6 +69,9 @@ pub const SESSION_MS: i64 = 12 * 60 * 60 * 1000;
 /// Largest body of a request.
 pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
+/// And of a sign-in: a key, from somebody who is not known yet.
+pub const SIGN_IN_BYTES_MAX: usize = 16 * 1024;
+
 /// Largest body of an import (CSV or NDJSON): it is read whole, and an isolate has 128 MB.
 pub const IMPORT_BYTES_MAX: usize = 10 * 1024 * 1024;
 

@@ -43,7 +43,7 @@ use wasm_bindgen_futures::JsFuture;
 use worker::js_sys::Uint8Array;
 use worker::{Env, web_sys};
 
-use crate::config::{BODY_BYTES_MAX, IMPORT_BYTES_MAX};
+use crate::config::{BODY_BYTES_MAX, IMPORT_BYTES_MAX, SIGN_IN_BYTES_MAX};
 use crate::domain::refusal::{Code, Refusal};
 use crate::storage::writer::json_of;
 use crate::storage::{Database, StorageError};
@@ -320,8 +320,13 @@ impl BodyLimit {
     fn of(found: &Result<Found, Refusal>, head: &Head, request: &web_sys::Request) -> Self {
         let is_import = found.as_ref().is_ok_and(|found| found.action == Action::BulkScores)
             && table::Format::of(head.header("content-type")).is_some();
-        let (what, bytes_max) =
-            if is_import { ("an import", IMPORT_BYTES_MAX) } else { ("a request body", BODY_BYTES_MAX) };
+        let signs_in = found.as_ref().is_ok_and(|found| found.action == Action::CreateSession);
+        let (what, bytes_max) = match (is_import, signs_in) {
+            (true, _) => ("an import", IMPORT_BYTES_MAX),
+            // Read before it is known who sends it.
+            (_, true) => ("the body of a sign-in", SIGN_IN_BYTES_MAX),
+            _ => ("a request body", BODY_BYTES_MAX),
+        };
         // What is too long for a `usize` of 32 bits must not pass for not announced.
         let announced = head
             .header("content-length")

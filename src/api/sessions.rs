@@ -58,16 +58,30 @@ impl Session {
     }
 }
 
-/// `None` without a secret: then nothing is signed.
+/// What is shorter could be found out by trying, against a cookie.
+const SECRET_BYTES_MIN: usize = 16;
+
+/// `None` without a secret that is long enough: then nothing is signed.
 fn signature_of(secret: &str, payload: &str) -> Option<Hmac<Sha256>> {
-    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).ok().filter(|_| !secret.is_empty())?;
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
+        .ok()
+        .filter(|_| secret.len() >= SECRET_BYTES_MIN)?;
     Some(mac.chain_update(FORMAT).chain_update([b'\n']).chain_update(payload))
 }
 
 /// The session that a request's cookie tells of. Of several cookies of the name (a page of a sibling domain can set one) the one
 /// that was signed here counts.
+///
+/// Should several be, of different keys, none does: a page of a sibling domain whose owner has a key here must not have others work
+/// in its application.
 pub fn presented(head: &Head, secret: &str, now_ms: i64) -> Option<Session> {
-    values(head.header("cookie")?).find_map(|value| Session::verify(value, secret, now_ms))
+    chosen(head.header("cookie")?, secret, now_ms)
+}
+
+fn chosen(cookies: &str, secret: &str, now_ms: i64) -> Option<Session> {
+    let mut signed = values(cookies).filter_map(|value| Session::verify(value, secret, now_ms));
+    let first = signed.next()?;
+    signed.all(|other| other.key_hash == first.key_hash).then_some(first)
 }
 
 fn values(cookies: &str) -> impl Iterator<Item = &str> {
@@ -134,7 +148,7 @@ pub async fn create(
     let value = Session { key_hash, expires_ms }.sign(secret).ok_or_else(|| {
         Refusal::new(
             Code::NotSupported,
-            "sessions are signed with ROOT_API_KEY, which this deployment does not have; send the key itself, in a header",
+            "sessions are signed with ROOT_API_KEY, which this deployment does not have, or which has less than 16 characters; send the key itself, in a header",
         )
     })?;
     let shown = describe(database, caller, Some(expires_ms), request_id).await?;
@@ -182,6 +196,7 @@ mod tests {
     use proptest::prelude::*;
 
     const NOW_MS: i64 = 1_795_000_000_000;
+    const SECRET: &str = "a secret of the tests";
 
     fn session(key_hash: Option<&str>) -> Session {
         Session { key_hash: key_hash.map(str::to_owned), expires_ms: NOW_MS + 1 }
@@ -190,24 +205,26 @@ mod tests {
     #[test]
     fn what_was_signed_is_read_until_its_time_is_over() {
         for session in [session(None), session(Some("ab12"))] {
-            let value = session.sign("secret").unwrap();
-            assert_eq!(Session::verify(&value, "secret", NOW_MS).as_ref(), Some(&session));
-            assert_eq!(Session::verify(&value, "secret", NOW_MS + 1), None);
-            assert_eq!(Session::verify(&value, "another", NOW_MS), None);
+            let value = session.sign(SECRET).unwrap();
+            assert_eq!(Session::verify(&value, SECRET, NOW_MS).as_ref(), Some(&session));
+            assert_eq!(Session::verify(&value, SECRET, NOW_MS + 1), None);
+            assert_eq!(Session::verify(&value, "another secret of tests", NOW_MS), None);
         }
     }
 
     /// Cookies that are out must be understood by the next version, too. The signature is openssl's:
-    /// `printf 'edge-kpi session 1\nab12.1795000000001' | openssl dgst -sha256 -hmac secret -binary | basenc --base64url`
+    /// `printf 'edge-kpi session 1\nab12.1795000000001' | openssl dgst -sha256 -hmac "a secret of the tests" -binary | basenc --base64url`
     #[test]
     fn the_format_is_unchanged() {
-        let expected = "ab12.1795000000001.jlGJk7IqmA0rhYV2JTwPXgpO_GT2ccRMPwml8tL5vjc";
-        assert_eq!(session(Some("ab12")).sign("secret").as_deref(), Some(expected));
+        let expected = "ab12.1795000000001.nk4mvKOVMYQJMGIDJoFgi1M_MnQpYnQw9LzWnnxp5W4";
+        assert_eq!(session(Some("ab12")).sign(SECRET).as_deref(), Some(expected));
     }
 
     #[test]
     fn without_a_secret_nothing_is_good() {
         assert_eq!(session(None).sign(""), None);
+        assert_eq!(session(None).sign("fifteen letters"), None);
+        assert!(session(None).sign("sixteen letters!").is_some());
         assert_eq!(Session::verify("root.1795000000001.", "", NOW_MS), None);
     }
 
@@ -217,6 +234,15 @@ mod tests {
             values("a=1; edge_kpi_session=x.y;edge_kpi_session_2=z; xedge_kpi_session=w; edge_kpi_session=")
                 .collect();
         assert_eq!(found, ["x.y", ""]);
+    }
+
+    #[test]
+    fn of_several_that_are_signed_all_must_be_of_one_key() {
+        let cookie = |key_hash| format!("{COOKIE}={}", session(key_hash).sign(SECRET).unwrap());
+        let (own, other) = (cookie(Some("ab12")), cookie(Some("cd34")));
+        let read = |cookies: String| chosen(&cookies, SECRET, NOW_MS).and_then(|found| found.key_hash);
+        assert_eq!(read(format!("{COOKIE}=x.y; {own}; {own}")).as_deref(), Some("ab12"));
+        assert_eq!(read(format!("{other}; {own}")), None);
     }
 
     #[test]
@@ -244,7 +270,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_was_changed_is_refused(at in any::<prop::sample::Index>(), other in any::<char>(), cut in any::<bool>()) {
-            let value = session(Some(&"ab".repeat(32))).sign("secret").unwrap();
+            let value = session(Some(&"ab".repeat(32))).sign(SECRET).unwrap();
             let mut chars: Vec<char> = value.chars().collect();
             let at = at.index(chars.len());
             if cut {
@@ -253,7 +279,7 @@ mod tests {
                 chars[at] = other;
             }
             let changed: String = chars.into_iter().collect();
-            prop_assert!(changed == value || Session::verify(&changed, "secret", NOW_MS).is_none(), "{}", changed);
+            prop_assert!(changed == value || Session::verify(&changed, SECRET, NOW_MS).is_none(), "{}", changed);
         }
     }
 }
