@@ -36,10 +36,30 @@ with_service() (
   "$@" || { tail -n 40 "$EDGE_KPI_STATE_DIR/wrangler.log" >&2; exit 1; }
 )
 
-if wanted api; then
+portal_tests() {
+  scripts/portal.sh check
+  tests/portal/run.sh
+}
+
+if [ "$stage" = all ]; then
+  # Both wait more than they work, each with a service of its own.
+  header "API tests against workerd; beside them the portal in a browser"
+  cargo test --quiet --test api --no-run
+  portal_log="$TOOLS/logs/portal-tests.log"
+  portal_tests >"$portal_log" 2>&1 &
+  portal=$!
+  trap 'kill -TERM "$portal" 2>/dev/null || true; wait "$portal" 2>/dev/null || true' EXIT
+  with_service cargo test --quiet --test api
+  wait "$portal" || { cat "$portal_log" >&2; fail "the portal's tests failed"; }
+  trap - EXIT
+  grep -E '^ℹ (tests|pass|fail|skipped) ' "$portal_log"
+elif wanted api; then
   header "API tests against workerd"
   cargo test --quiet --test api --no-run
   with_service cargo test --quiet --test api
+elif wanted portal; then
+  header "The portal in a browser"
+  portal_tests
 fi
 
 if wanted crash; then
@@ -77,12 +97,6 @@ fi
 if wanted contract; then
   header "Schemathesis over the OpenAPI document"
   tests/contract/run.sh
-fi
-
-if wanted portal; then
-  header "The portal in a browser"
-  scripts/portal.sh check
-  tests/portal/run.sh
 fi
 
 if wanted sdk; then
