@@ -1,7 +1,7 @@
 // Comparisons: what is compared is what was chosen, and what is said is what the API answers to the same question.
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
-import { api, cells, chartOf, each, eventually, isShare, open, percentage, shown, shownDifference, tables, text, unique, visible } from "./support.mjs";
+import { after, before, test } from "node:test";
+import { api, cells, chartOf, each, eventually, isShare, newUseCase, open, percentage, shown, shownDifference, tables, text, unique, visible } from "./support.mjs";
 
 const DAY_MS = 86_400_000;
 const EVERYTHING = "2000-01-01";
@@ -11,7 +11,7 @@ const count = (number) => number.toLocaleString("en-US");
 const scores = (number) => `${count(number)} ${number === 1 ? "score" : "scores"}`;
 const p = (number) => (number < 0.001 ? "p < 0.001" : `p = ${number.toFixed(3)}`);
 const capital = (words) => words[0].toUpperCase() + words.slice(1);
-const VERDICTS = { improved: "Better", worsened: "Worse", no_significant_change: "No significant difference", insufficient_data: "Too few data" };
+const VERDICTS = { improved: "Better", worsened: "Worse", no_significant_change: "No significant difference", insufficient_data: "No verdict" };
 
 // Two use cases of these tests: three versions, a property, an event, benchmarks; KPIs of which two are in both.
 const OURS = unique("Compared");
@@ -53,12 +53,15 @@ before(async () => {
     });
     await each(instances, (instance) => api("POST", `/api/v1/use_cases/instances/${useCase}`, instance));
     const all = instances.flatMap(({ use_case_id, timestamp, version }, n) => Object.entries(DRAWN).map(([kpi_name, draw]) => ({ use_case_id, kpi_name, timestamp, score: draw(n, version) })));
-    if (useCase === OURS) all.push({ use_case_id: `${OURS}-0`, kpi_name: "Coverage", score: 0.25, timestamp: instances[0].timestamp });
+    // Enough in the first version, one score in the second, none in the third.
+    const covered = useCase === OURS ? [0, 1, 2, 3, instances.findIndex(({ version }) => version === 2)] : [];
+    for (const n of covered) all.push({ use_case_id: instances[n].use_case_id, kpi_name: "Coverage", score: 0.25 + n / 100, timestamp: instances[n].timestamp });
     const { rejected } = await api("POST", `${definition}/scores`, { scores: all });
     assert.equal(rejected, 0);
   }
   await api("POST", `/api/v1/use_cases/definitions/${OURS}/events`, EVENT);
 });
+after(() => each([OURS, THEIRS], (useCase) => api("DELETE", `/api/v1/use_cases/definitions/${useCase}`)));
 
 const compare = (useCase, parameters) => api("GET", `/api/v1/dashboard/${useCase}/compare?${new URLSearchParams(parameters)}`);
 const dashboard = (useCase, parameters) => api("GET", `/api/v1/dashboard/${useCase}?${new URLSearchParams({ ...parameters, granularity: "month" })}`);
@@ -78,7 +81,7 @@ function sentence(kpi, names) {
   const average = "benchmark" in kpi.baseline ? kpi.baseline.benchmark : kpi.baseline.average;
   if (kpi.verdict === "insufficient_data") {
     const why = kpi.reason.replace(/^baseline and candidate\b/, names.join(" and ")).replace(/\bthe baseline\b/, names[0]).replace(/\bthe candidate\b/, names[1]);
-    return `There is no telling yet. ${capital(why)}.`;
+    return `${capital(why)}.`;
   }
   const [from, to] = [shown(kpi, average), shown(kpi, kpi.candidate.average)];
   const said = kpi.verdict === "no_significant_change" ? `No significant difference: ${to} for ${names[1]}, ${from} for ${names[0]}`
@@ -200,12 +203,15 @@ test("where lower is better, less is better in words too", async (t) => {
 });
 
 test("what can't be told yet is said in words, with the sides by their names", async (t) => {
-  const page = await open(t, { path: `/use-cases/${OURS}/compare?by=version&baseline=1&candidate=2` });
-  const { comparisons } = await showsAnswer(page, OURS, { by: "version", baseline: 1, candidate: 2 }, ["version 1", "version 2"]);
-  assert.equal(comparisons.find(({ kpi_name }) => kpi_name === "Coverage").verdict, "insufficient_data");
-  const said = await text(page.getByRole("article", { name: "Coverage" }));
-  assert.match(said, /Too few data There is no telling yet\. .*version [12]/);
-  assert.doesNotMatch(said, /baseline|candidate|NaN|null|undefined/i);
+  const page = await open(t, { path: null });
+  for (const [baseline, candidate] of [[1, 2], [2, 1], [2, 3]]) {
+    await page.goto(`/use-cases/${OURS}/compare?by=version&baseline=${baseline}&candidate=${candidate}`);
+    const { comparisons } = await showsAnswer(page, OURS, { by: "version", baseline, candidate }, [`version ${baseline}`, `version ${candidate}`]);
+    assert.equal(comparisons.find(({ kpi_name }) => kpi_name === "Coverage").verdict, "insufficient_data");
+    const said = await text(page.getByRole("article", { name: "Coverage" }));
+    assert.match(said, /No verdict .*version [123]/i);
+    assert.doesNotMatch(said, /baseline|candidate|NaN|null|undefined/i);
+  }
 });
 
 test("three versions stand side by side, ranked", async (t) => {
@@ -434,8 +440,7 @@ test("the address is the comparison: another browser, back and forward", async (
 });
 
 test("one version, no KPIs, no properties: what is missing is said", async (t) => {
-  const bare = unique("Bare-Compared");
-  await api("POST", "/api/v1/use_cases/definitions", { name: bare });
+  const { name: bare } = await newUseCase(t);
   const page = await open(t, { path: `/use-cases/${bare}/compare` });
   await visible(page.getByText("This use case has no KPIs yet."));
   assert.equal(await page.getByRole("radio", { name: "Periods" }).isChecked(), true);
@@ -447,4 +452,49 @@ test("one version, no KPIs, no properties: what is missing is said", async (t) =
   await visible(page.getByText("Choose an event, or a moment of your own"));
   await mode(page, "Benchmarks");
   await visible(page.getByText("No KPI has a benchmark yet."));
+});
+
+test("a filter by the property whose values are compared is left out, and that is said", async (t) => {
+  const page = await open(t, { path: `/use-cases/${OURS}/compare?by=property&key=plan&baseline=free&candidate=paid&property.plan=free` });
+  const days = await range(page);
+  const names = ["“free”", "“paid”"];
+  const answer = await showsAnswer(page, OURS, { by: "property", key: "plan", baseline: "free", candidate: "paid", ...days }, names);
+  assert.ok(answer.comparisons[0].candidate.count > 0);
+  await visible(page.getByText("The filter by plan is left out here: its values are compared."));
+  const [{ values }] = await showsBreakdown(page, OURS, "All values of plan", { by: "property:plan", ...days }, (value) => value ?? "without plan");
+  assert.ok(values.length > 2);
+  // Everywhere else it holds.
+  await mode(page, "Periods");
+  await showsAnswer(page, OURS, { by: "period", baseline: "previous", "property.plan": "free", ...days }, ["the time just before", "this period"]);
+  assert.equal(await page.getByText("is left out here").count(), 0);
+});
+
+test("the table of all values is never that of something else", async (t) => {
+  const page = await open(t, { path: `/use-cases/${OURS}/compare`, failures: true });
+  await visible(region(page, "All versions").getByRole("table"));
+  let release;
+  const held = new Promise((resolve) => { release = resolve; });
+  await page.route((url) => url.pathname.endsWith("/breakdown") && url.searchParams.get("by") === "property:plan", async (route) => {
+    await held;
+    await route.fulfill({ status: 500, json: { message: "not now" } });
+  });
+  await mode(page, "Property values");
+  const values = region(page, "All values of plan");
+  await visible(values.getByText("Loading All values of plan"));
+  assert.equal(await values.getByRole("table").count(), 0);
+  release();
+  await visible(values.getByText("The values can't be shown side by side."));
+  assert.equal(await values.getByRole("table").count(), 0);
+  assert.equal(await region(page, "All versions").count(), 0);
+});
+
+test("dates of an address that are none are refused by name, and times are taken by their day", async (t) => {
+  const page = await open(t, { path: null, refusals: true });
+  await page.goto("/use-cases/Chat-Bot/compare?by=period&baseline_from=2026-10-01&baseline_to=2026-13-40");
+  await eventually(async () => assert.equal(await field(page, "Baseline to").getAttribute("aria-invalid"), "true"));
+  await page.goto("/use-cases/Chat-Bot/compare?by=period&range=toString&baseline=previous");
+  await showsAnswer(page, "Chat-Bot", { by: "period", baseline: "previous", ...(await range(page)) }, ["the time just before", "this period"]);
+  await page.goto("/use-cases/Chat-Bot/compare?by=period&from=2026-11-01T00:00:00Z&to=2026-11-08T00:00:00Z&baseline_from=2026-10-25T00:00:00Z&baseline_to=2026-11-01T00:00:00Z");
+  assert.deepEqual(await range(page), { from: "2026-11-01", to: "2026-11-08", time_zone: "UTC" });
+  await showsAnswer(page, "Chat-Bot", { by: "period", from: "2026-11-01", to: "2026-11-08", baseline_from: "2026-10-25", baseline_to: "2026-11-01" }, ["the other period", "this period"]);
 });

@@ -180,10 +180,17 @@ export async function each(items, work) {
 
 // As the service rounds: all digits count, and what lies in the middle goes to the even neighbour.
 const TWO_DIGITS = new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2, roundingMode: "halfEven" });
-const decimal = (number) => TWO_DIGITS.format(number.toFixed(20));
+const twoDecimals = (number) => TWO_DIGITS.format(number.toFixed(20));
+
+/** Two decimals; of a number below 0.1 as many more as two digits take, up to eight. */
+function decimal(number) {
+  if (number === 0 || Math.abs(number) >= 0.1) return twoDecimals(number);
+  const more = Math.min(8, 1 - Math.floor(Math.log10(Math.abs(number))));
+  return new Intl.NumberFormat("en-US", { minimumFractionDigits: 2, maximumFractionDigits: more, roundingMode: "halfEven" }).format(number.toFixed(20));
+}
 
 /** A percentage of the API as the portal shows it. */
-export const percentage = (number) => (number === null ? "–" : `${decimal(number)}%`);
+export const percentage = (number) => (number === null ? "–" : `${twoDecimals(number)}%`);
 
 export const isShare = ({ kpi_type }) => kpi_type === "boolean" || kpi_type === "percentage";
 
@@ -192,13 +199,14 @@ export function shown(kpi, number) {
   if (number === null) return "–";
   if (isShare(kpi)) return `${decimal(100 * number)}%`;
   if (kpi.kpi_type !== "number" || !kpi.unit) return decimal(number);
-  return ["$", "€"].includes(kpi.unit) ? `${number < 0 ? "-" : ""}${kpi.unit}${decimal(Math.abs(number))}` : `${decimal(number)} ${kpi.unit}`;
+  return ["$", "€"].includes(kpi.unit) ? `${number < 0 ? "-" : ""}${kpi.unit}${decimal(Math.abs(number))}` : `${decimal(number)}${["%", "°"].includes(kpi.unit) ? "" : " "}${kpi.unit}`;
 }
 
 /** The same of a difference. */
 export function shownDifference(kpi, number) {
   const sign = number > 0 ? "+" : number < 0 ? "−" : "±";
-  return sign + (isShare(kpi) ? `${decimal(100 * Math.abs(number))} percentage points` : shown(kpi, Math.abs(number)));
+  const text = shown(kpi, Math.abs(number));
+  return sign + (isShare(kpi) || kpi.unit === "%" ? text.replace(/%$/, " percentage points") : text);
 }
 
 /** The cells of a table's body, row by row. */
@@ -207,7 +215,7 @@ export const cells = (table) =>
 
 /** The tables behind all charts of a page, by what the charts are called; the charts are shown again afterwards. */
 export async function tables(page) {
-  const turn = (name) => page.evaluate((text) => document.querySelectorAll("figcaption button[aria-pressed]").forEach((button) => button.textContent.trim() === text && button.click()), name);
+  const turn = (name) => page.evaluate((text) => document.querySelectorAll("figcaption button").forEach((button) => button.textContent.trim() === text && button.click()), name);
   await turn("Show as table");
   const read = await page.locator("figure table").evaluateAll((all) =>
     all.map((table) => [table.caption.textContent, [...table.tBodies[0].rows].map((row) => [...row.cells].map((cell) => cell.innerText.replace(/\s+/g, " ").trim()))]));

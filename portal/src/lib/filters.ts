@@ -2,6 +2,7 @@
 // `granularity`, `time_zone`, `version`, `property.KEY`.
 import type { components } from "./schema";
 import { BROWSER_ZONE, isoDate } from "./format";
+import { isDate } from "./local-time";
 
 export type TimeZone = NonNullable<components["parameters"]["time_zone"]>;
 
@@ -24,6 +25,12 @@ export interface Filters {
 
 const DAY_MS = 86_400_000;
 
+/** The years before 2000 take no scores. */
+export const FIRST_DATE = "2000-01-01";
+
+/** Date inputs tell of every digit of a year that is typed: 0002, 0020, 0202, 2026. */
+export const isTyped = (value: string): boolean => value === "" || (/^\d{4}-/.test(value) && value >= FIRST_DATE);
+
 export function addDays(date: string, days: number): string {
   return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
 }
@@ -39,12 +46,21 @@ function knownZone(name: string | null): string | null {
   }
 }
 
+/** The day in the zone that an end of the API's is, which may be an RFC 3339 time; `before`: of the moment before it. */
+function dayOf(end: string | null, zone: string, before = 0): string | null {
+  if (isDate(end)) return end;
+  if (!end || !/^\d{4}-\d\d-\d\d[T ]/i.test(end)) return null;
+  const at = Date.parse(end) - before;
+  return Number.isNaN(at) ? null : isoDate(new Date(at), zone);
+}
+
 export function filtersOf(query: URLSearchParams, now = new Date()): Filters {
   const timeZone = knownZone(query.get("time_zone")) ?? BROWSER_ZONE;
   const today = isoDate(now, timeZone);
-  const [from, to] = [query.get("from"), query.get("to")];
+  // A `to` that is a time is left out, as everywhere in the API.
+  const [from, to] = [dayOf(query.get("from"), timeZone), dayOf(query.get("to"), timeZone, 1)];
   const named = query.get("range");
-  const preset = from && to ? null : named && named in PRESETS ? (named as Preset) : "30d";
+  const preset = from && to ? null : named && Object.hasOwn(PRESETS, named) ? (named as Preset) : "30d";
   const days = preset ? PRESETS[preset] : 0;
   const version = Number(query.get("version"));
   const properties = [...query].filter(([name]) => name.startsWith("property.")).map(([name, text]) => [name.slice("property.".length), text]);

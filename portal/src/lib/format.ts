@@ -7,11 +7,26 @@ type Measure = Pick<Kpi, "kpi_type"> & { unit?: string | null | undefined };
 
 // Rounded as the service rounds in its `display`: by all digits of the number (1.005 is a little less), the middle to the even
 // neighbour. Else an average could read €1.13 here and €1.12 there.
-const decimals = [2, 3].map((digits) => new Intl.NumberFormat(undefined, { minimumFractionDigits: digits, maximumFractionDigits: digits, roundingMode: "halfEven" }));
-const decimal = (value: number, digits: 2 | 3) => (decimals[digits - 2] as Intl.NumberFormat).format(value.toFixed(20) as Intl.StringNumericLiteral);
+const formats = new Map<string, Intl.NumberFormat>();
+function decimal(value: number, least: number, most = least): string {
+  const key = `${least} ${most}`;
+  const format = formats.get(key) ?? new Intl.NumberFormat(undefined, { minimumFractionDigits: least, maximumFractionDigits: most, roundingMode: "halfEven" });
+  formats.set(key, format);
+  return format.format(value.toFixed(20) as Intl.StringNumericLiteral);
+}
 
-/** `0.052` → `5.20%`. */
-export const share = (value: number): string => `${decimal(value * 100, 2)}%`;
+// What is smaller than the eighth decimal is what sums of decimals are off by, not a figure.
+const DECIMALS_MAX = 8;
+
+/** Two decimals; below 0.1 as many more as two digits take: `12.47`, `0.0042`. */
+function readable(value: number): string {
+  const magnitude = Math.abs(value);
+  const most = magnitude > 0 && magnitude < 0.1 ? 1 - Math.floor(Math.log10(magnitude)) : 2;
+  return decimal(value, 2, Math.min(most, DECIMALS_MAX));
+}
+
+/** Always two decimals, as the service's `display` has them. */
+const rounded = (value: number): string => decimal(value, 2);
 
 /** A percentage as the API gives it: `88.87` → `88.87%`; a dash where there is nothing to share. */
 export const percent = (value: number | null | undefined): string => (value == null ? "–" : `${decimal(value, 2)}%`);
@@ -23,12 +38,12 @@ export function likertPoints(type: KpiType): number | null {
 }
 
 /** A value of a KPI with its unit: `$12.47`, `12.47 min`, `21.50°`, `5.23%`, `3.85`. */
-export function value(kpi: Measure, number: number | null | undefined): string {
+export function value(kpi: Measure, number: number | null | undefined, digits: (value: number) => string = readable): string {
   if (number == null) return "–";
-  if (kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage") return share(number);
-  if (kpi.kpi_type !== "number") return decimal(number, 2);
+  if (kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage") return `${digits(number * 100)}%`;
+  if (kpi.kpi_type !== "number") return digits(number);
   const sign = number < 0 ? "-" : "";
-  const text = decimal(Math.abs(number), 2);
+  const text = digits(Math.abs(number));
   if (kpi.unit === "$" || kpi.unit === "€") return `${sign}${kpi.unit}${text}`;
   return `${sign}${text}${unitBehind(kpi.unit)}`;
 }
@@ -36,20 +51,23 @@ export function value(kpi: Measure, number: number | null | undefined): string {
 /** A unit as it stands behind a number: ` min`, `%`. */
 export const unitBehind = (unit: string | null | undefined): string => (!unit ? "" : unit === "%" || unit === "°" ? unit : ` ${unit}`);
 
+/** Values are percentages, so that a difference in percent could be taken for a relative one. */
+export const inPoints = (kpi: Measure): boolean => kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage" || (kpi.kpi_type === "number" && kpi.unit === "%");
+
 /** A difference of two values, with its sign: points of a percentage are named so. */
 export function difference(kpi: Measure, number: number): string {
   const sign = number > 0 ? "+" : number < 0 ? "−" : "±";
-  if (kpi.kpi_type === "boolean" || kpi.kpi_type === "percentage") return `${sign}${decimal(Math.abs(number) * 100, 2)} percentage points`;
-  return sign + value(kpi, Math.abs(number));
+  const text = value(kpi, Math.abs(number));
+  return sign + (inPoints(kpi) ? text.replace(/%$/, " percentage points") : text);
 }
 
 /** The average beside its goal: `5.23% True (Goal: 5.00%)`, `3.85 / 5.00 (Goal: 3.50)`, `$12.47 (Goal: $10.00)`. */
 export function headline(kpi: Measure & { goal: number; average: number | null }): string {
-  const goal = `(Goal: ${value(kpi, kpi.goal)})`;
+  const goal = `(Goal: ${value(kpi, kpi.goal, rounded)})`;
   if (kpi.average == null) return `No scores ${goal}`;
   const points = likertPoints(kpi.kpi_type);
   const middle = kpi.kpi_type === "boolean" ? " True" : points ? ` / ${decimal(points, 2)}` : "";
-  return `${value(kpi, kpi.average)}${middle} ${goal}`;
+  return `${value(kpi, kpi.average, rounded)}${middle} ${goal}`;
 }
 
 export const TYPE_NAMES: Record<KpiType, string> = {

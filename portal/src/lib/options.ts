@@ -25,12 +25,33 @@ export const framed = (palette: Palette): EChartsCoreOption => ({
   textStyle: { fontFamily: FONT, color: palette.text },
 });
 
-/** Values on an axis: as short as they can be. */
-export function axisValue(kpi: Measure, number: number): string {
-  if (isShare(kpi.kpi_type)) return `${(number * 100).toLocaleString(undefined, { maximumFractionDigits: 2 })}%`;
-  const text = Math.abs(number).toLocaleString(undefined, { notation: Math.abs(number) >= 10_000 ? "compact" : "standard", maximumFractionDigits: 2 });
+/** The power of ten of a number's last digit: of 0.25 it is −2. Thirds have no last one; four digits are enough. */
+function lastDigit(number: number): number {
+  const [digits = "", power = "0"] = Number(number.toPrecision(4)).toExponential().split("e");
+  return Number(power) - (digits.split(".")[1]?.length ?? 0);
+}
+
+/** Values on an axis, or the ends of ranges, that are multiples of `step`: as short as they can be and still differ. */
+export function axisValue(kpi: Measure, number: number, step: number): string {
+  const unit = isShare(kpi.kpi_type) ? 100 : 1;
+  const magnitude = Math.abs(number * unit);
+  const last = lastDigit(step * unit);
+  const digits = magnitude > 0 ? Math.floor(Math.log10(magnitude)) - last + 1 : 1;
+  // 12,345 is no longer than 12.345K.
+  const compact = magnitude >= 10_000 && digits <= 4;
+  const text = magnitude.toLocaleString(undefined, compact ? { notation: "compact", maximumSignificantDigits: Math.max(1, digits) } : { maximumFractionDigits: Math.min(20, Math.max(0, -last)) });
   const sign = number < 0 ? "−" : "";
+  if (isShare(kpi.kpi_type)) return `${sign}${text}%`;
   return kpi.unit === "$" || kpi.unit === "€" ? `${sign}${kpi.unit}${text}` : sign + text;
+}
+
+/** What the ticks of an axis over these values are multiples of: ECharts divides the span into about `parts`. */
+function tickStep(values: readonly (number | null)[], parts: number): number {
+  const known = values.filter((number) => number !== null);
+  const span = Math.max(...known) - Math.min(...known);
+  // Of a single value the axis reaches half of it to both sides.
+  const part = (span > 0 ? span : Math.abs(known[0] ?? 0) || 1) / parts;
+  return Number.isFinite(part) ? 10 ** Math.floor(Math.log10(part)) : 1;
 }
 
 /** Lines of a tooltip, as elements: names are people's own and must not become markup. */
@@ -126,7 +147,7 @@ export function shapeOf(kpi: Measure, distribution: Distribution): Shape | null 
 function ranged(kpi: Measure, width: number, counts: ReadonlyMap<number, number>, open: Shape["open"]): Shape {
   const places = [...counts.keys()];
   const [first, last] = [Math.min(...places), Math.max(...places)];
-  const edge = (place: number) => axisValue(kpi, place * width);
+  const edge = (place: number) => axisValue(kpi, place * width, width);
   const bins = Array.from({ length: last - first + 1 }, (_, at) => {
     const place = first + at;
     const name =
@@ -190,7 +211,7 @@ export function scaleAxes(kpi: Measure, shape: Shape, palette: Palette) {
       max: until,
       interval: step * width,
       splitLine: { show: false },
-      axisLabel: { ...looks.axisLabel, formatter: (edge: number) => (isEnd(edge) ? "" : axisValue(kpi, Math.abs(edge) < width / 1000 ? 0 : edge)) },
+      axisLabel: { ...looks.axisLabel, formatter: (edge: number) => (isEnd(edge) ? "" : axisValue(kpi, Math.abs(edge) < width / 1000 ? 0 : edge, width)) },
     },
   ];
 }
@@ -364,6 +385,9 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
   const alone = points.map((_, at) => (points[at - 1]?.average ?? null) === null && (points[at + 1]?.average ?? null) === null);
   const few = points.length <= 62;
   const goalName = `Goal: ${value(kpi, kpi.goal)}`;
+  // How often something is true is read from nothing on; elsewhere the changes would not be seen.
+  const scale = kpi.kpi_type !== "boolean";
+  const step = tickStep([...points.map((point) => point.average), kpi.goal, ...(line ?? []), ...(scale ? [] : [0])], 4);
   // Of labels that would lie over each other only the first is written; tooltips have them all.
   const room = points.length * 0.13;
   let written = -Infinity;
@@ -410,10 +434,9 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
       yAxis: {
         type: "value",
         ...axisLooks(palette),
-        // How often something is true is read from nothing on; elsewhere the changes would not be seen.
-        scale: kpi.kpi_type !== "boolean",
+        scale,
         splitNumber: 4,
-        axisLabel: { ...axisLooks(palette).axisLabel, formatter: (number: number) => axisValue(kpi, number) },
+        axisLabel: { ...axisLooks(palette).axisLabel, formatter: (number: number) => axisValue(kpi, number, step) },
       },
       series: [
         {
@@ -478,6 +501,7 @@ export function seriesDrawing(kpi: KpiPanel, changes: readonly Change[], { granu
 
 export function profileDrawing(kpi: KpiPanel, label: string, parts: readonly (ProfilePart & { short: string })[]): Drawing {
   const likert = likertPoints(kpi.kpi_type) !== null;
+  const step = tickStep([likert ? 1 : 0, ...parts.map((part) => part.average)], 3);
   return {
     label,
     table: { head: ["When", "Average", "Scores"], rows: parts.map((part) => [part.name, value(kpi, part.average), count(part.count)]) },
@@ -499,7 +523,7 @@ export function profileDrawing(kpi: KpiPanel, label: string, parts: readonly (Pr
         // Likert scales begin at 1.
         ...(likert ? { min: 1 } : {}),
         splitNumber: 3,
-        axisLabel: { ...axisLooks(palette).axisLabel, formatter: (number: number) => axisValue(kpi, number) },
+        axisLabel: { ...axisLooks(palette).axisLabel, formatter: (number: number) => axisValue(kpi, number, step) },
       },
       series: [
         {

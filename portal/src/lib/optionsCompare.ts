@@ -1,7 +1,6 @@
 // What the charts of a comparison are drawn from.
-import { isShare } from "./amounts";
 import type { KpiPanel, Schemas } from "./api";
-import { count, difference, percent } from "./format";
+import { count, difference, inPoints, percent } from "./format";
 import { alignedShapes, axisLooks, axisValue, framed, inside, legend, lines, pointed, scaleAxes, tooltip, type Drawing } from "./options";
 import type { Measure } from "./verdicts";
 
@@ -94,8 +93,8 @@ export function intervalDrawing(kpi: Measure & { kpi_name: string }, comparison:
   const reach = 2 * step;
   const tick = (number: number) => {
     if (Math.abs(number) < reach / 1e6) return "0";
-    const text = isShare(kpi.kpi_type) ? axisValue(kpi, Math.abs(number)).replace("%", " pp") : axisValue(kpi, Math.abs(number));
-    return (number > 0 ? "+" : "−") + text;
+    const text = axisValue(kpi, Math.abs(number), step);
+    return (number > 0 ? "+" : "−") + (inPoints(kpi) ? `${text.replace("%", "")} pp` : text);
   };
   const verdict = comparison.verdict;
   return {

@@ -1,7 +1,6 @@
 // What comparisons, trends and rhythms say, in sentences for people who decide about products.
-import { isShare } from "./amounts";
 import type { Kpi, Schemas } from "./api";
-import { count, difference, pValue as plainP, value } from "./format";
+import { count, difference, inPoints, pValue as plainP, value } from "./format";
 
 type Comparison = Schemas["Comparison"];
 /** What a value is written with. */
@@ -30,7 +29,7 @@ export function baselineAverage(comparison: Comparison): number | null {
 function interval(kpi: Measure, comparison: Comparison): string {
   const found = comparison.confidence_interval;
   if (!found) return "";
-  const end = (number: number) => difference(kpi, number).replace(isShare(kpi.kpi_type) ? " percentage points" : "", "");
+  const end = (number: number) => difference(kpi, number).replace(inPoints(kpi) ? " percentage points" : "", "");
   const level = (found.level * 100).toLocaleString(undefined, { maximumFractionDigits: 2 });
   return `between ${end(found.low)} and ${end(found.high)} with ${level}% confidence`;
 }
@@ -61,7 +60,7 @@ export function reasonOf(comparison: Comparison, sides: SideNames): string {
 
 /** `Version 2 is worse: 20.71% instead of 31.64% (difference …). This is very unlikely to be chance (p < 0.001).` */
 export function verdictSentence(kpi: Measure, comparison: Comparison, sides: SideNames): string {
-  if (comparison.verdict === "insufficient_data") return `There is no telling yet. ${reasonOf(comparison, sides)}`;
+  if (comparison.verdict === "insufficient_data") return reasonOf(comparison, sides);
   const [before, after] = [value(kpi, baselineAverage(comparison)), value(kpi, comparison.candidate.average)];
   const range = interval(kpi, comparison);
   const change = comparison.difference === null ? "" : ` (difference ${[difference(kpi, comparison.difference), range].filter(Boolean).join(", ")})`;
@@ -127,7 +126,7 @@ export function seasonSentence(
 ): string {
   const known = parts.filter((part): part is ProfilePart & { average: number } => part.average !== null);
   const [first] = known;
-  if (!first || known.length < 2 || figures.p_value === null) return `Too few data to see a pattern by ${what}.`;
+  if (!first || known.length < 2 || figures.p_value === null) return `No verdict on a pattern by ${what}: too few data, or all scores are equal.`;
   const peak = known.reduce((best, part) => (part.average > best.average ? part : best), first);
   const low = known.reduce((least, part) => (part.average < least.average ? part : least), first);
   const where = what === "hour of day" ? "at" : "on";

@@ -1,6 +1,8 @@
 // What can be compared, and what each choice means to the API.
 import type { Schemas } from "../../lib/api";
 import type { DashboardQuery } from "../../lib/dashboards";
+import { addDays, FIRST_DATE } from "../../lib/filters";
+import { isDate } from "../../lib/local-time";
 import type { SideNames } from "../../lib/verdicts";
 
 export const MODES = ["version", "period", "moment", "property", "use_case", "benchmark"] as const;
@@ -10,8 +12,8 @@ export type Mode = (typeof MODES)[number];
 export const OWN = ["baseline", "candidate", "baseline_from", "baseline_to", "at", "window", "key", "value", "kpi"] as const;
 export type Choice = Record<(typeof OWN)[number], string>;
 
-/** Before any score: the years before 2000 take none. */
-export const EVERYTHING_FROM = "2000-01-01";
+/** Before any score. */
+export const EVERYTHING_FROM = FIRST_DATE;
 
 interface CompareQuery extends DashboardQuery {
   by: Mode;
@@ -26,7 +28,11 @@ interface CompareQuery extends DashboardQuery {
 }
 
 const quoted = (text: string): string => `“${text}”`;
-const nextDay = (date: string): string => new Date(Date.parse(`${date}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+
+/** The values of a property are compared whatever the filters say of it: they would hold for both sides. */
+export function withoutKey(base: DashboardQuery, key: string): DashboardQuery {
+  return { ...base, properties: Object.fromEntries(Object.entries(base.properties ?? {}).filter(([name]) => name !== `property.${key}`)) };
+}
 
 /** The request, and what its sides are called; or what is still to be chosen. */
 export function request(
@@ -53,7 +59,7 @@ export function request(
     }
     if (!choice.baseline_from || !choice.baseline_to) return { missing: "Choose both dates of the period to compare with." };
     // The last day is included, as everywhere in the portal; the API leaves the end out.
-    const to = /^\d{4}-\d{2}-\d{2}$/.test(choice.baseline_to) ? nextDay(choice.baseline_to) : choice.baseline_to;
+    const to = isDate(choice.baseline_to) ? addDays(choice.baseline_to, 1) : choice.baseline_to;
     return {
       query: { by: mode, ...base, baseline_from: choice.baseline_from, baseline_to: to },
       names: { baseline: "the other period", candidate: "this period" },
@@ -71,7 +77,7 @@ export function request(
     if (!baseline || !candidate) return { missing: `Choose two values of ${choice.key}.` };
     if (baseline === candidate) return { missing: "Both sides are the same: choose two different values." };
     return {
-      query: { by: mode, ...base, key: choice.key, baseline, candidate },
+      query: { by: mode, ...withoutKey(base, choice.key), key: choice.key, baseline, candidate },
       names: { baseline: quoted(baseline), candidate: quoted(candidate) },
     };
   }
