@@ -671,6 +671,17 @@ test("small numbers and small differences of large ones can be told apart", asyn
   }
 });
 
+test("lines over a distribution stand where their values are, small ones too", async (t) => {
+  const useCase = unique("Small-Lines");
+  await api("POST", `/api/v1/use_cases/definitions/${useCase}/kpis`, { name: "Cost", kpi_type: "number", goal: 0.004, unit: "$" });
+  for (const [at, score] of [0.0015, 0.0055, 0.0095].entries()) await api("PUT", `/api/v1/use_cases/instances/${useCase}/${useCase}-${at}/kpis/Cost`, { score });
+  const page = await open(t, { path: `/use-cases/${useCase}` });
+  const { texts, paths } = await drawn(await chartOf(section(page, "Distribution of the scores of Cost")));
+  const [from, to] = ["$0", "$0.01"].map((edge) => texts.find(({ text: label }) => label === edge).x);
+  const verticals = paths.map(({ d, shift }) => pointsOf(d).map(([x, y]) => [x + shift[0], y + shift[1]])).filter((points) => points.length === 2 && Math.abs(points[0][0] - points[1][0]) < 0.5 && Math.abs(points[0][1] - points[1][1]) > 100).map(([[x]]) => x);
+  for (const value of [0.004, 0.0055]) assert.ok(verticals.some((x) => Math.abs(x - (from + ((to - from) * value) / 0.01)) < 2), `${value} of ${verticals} between ${from} and ${to}`);
+});
+
 test("times and nonsense in an address leave the page whole", async (t) => {
   const page = await open(t, { path: null });
   const first = `${daysAfter(dateOf(NOON_MS), -9)}T00:00:00Z`;

@@ -228,6 +228,8 @@ export function scaleLines(shape: Shape, all: readonly ScaleLine[], palette: Pal
     markLine: {
       silent: true,
       symbol: "none",
+      // Else places are rounded to two decimals.
+      precision: 15,
       data: all.map((line, at) => {
         const beyond = line.value < shape.from ? "← " : line.value > until ? " →" : "";
         const place = Math.min(until, Math.max(shape.from, line.value));

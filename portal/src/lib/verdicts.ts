@@ -91,7 +91,7 @@ export const scores = (number: number): string => `${count(number)} ${number ===
 
 function signedPercent(number: number): string {
   const sign = number > 0 ? "+" : number < 0 ? "−" : "±";
-  return `${sign}${Math.abs(number).toLocaleString(undefined, { maximumFractionDigits: Math.abs(number) < 10 ? 1 : 0 })}%`;
+  return `${sign}${Math.abs(number).toLocaleString(undefined, Math.abs(number) < 10 ? { maximumSignificantDigits: 2 } : { maximumFractionDigits: 0 })}%`;
 }
 
 const BUCKETS: Record<string, [string, string]> = { hour: ["hour", "hours"], day: ["day", "days"], week: ["week", "weeks"], month: ["month", "months"] };
