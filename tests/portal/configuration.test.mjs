@@ -637,3 +637,108 @@ test("without a KPI the code defines one", async (t) => {
   assert.deepEqual([made.kpi_type, made.goal], ["boolean", 0.25]);
   assert.deepEqual((await api("GET", `${useCase.instances}/session-1/kpis`)).items.map(({ score }) => score), [1]);
 });
+
+test("what is shown as rounded percent is kept to its last digit, unless it is changed", async (t) => {
+  const useCase = await newUseCase(t, [{ name: "Third", kpi_type: "boolean", goal: 1 / 3, benchmarks: [{ name: "industry", value: 2 / 3 }] }]);
+  const page = await openConfiguration(t, useCase);
+  const sent = [];
+  page.on("request", (request) => request.method() === "PUT" && sent.push(request.postDataJSON()));
+  const dialog = editDialog(page, "Third");
+  await act(page, "Third", "Edit");
+  assert.equal(await named(dialog, "goal").inputValue(), "33.3333333333333");
+  await named(dialog, "description").fill("one of three");
+  assert.equal(await dialog.getByText(/counted again/).count(), 0);
+  await press(dialog, "Save");
+  await gone(dialog);
+  assert.deepEqual(sent.pop(), { description: "one of three" });
+
+  await act(page, "Third", "Edit");
+  await dialog.getByLabel("Name of benchmark 1").fill("last year");
+  await benchmark(dialog, 2, "industry", "33.3333333333333");
+  await press(dialog, "Save");
+  await gone(dialog);
+  assert.deepEqual(sent.pop(), { benchmarks: [{ name: "last year", value: 2 / 3 }, { name: "industry", value: 0.333333333333333 }] });
+  assert.equal((await kpiOf(useCase, "Third")).goal, 1 / 3);
+});
+
+test("another type wants benchmarks of its own, and gives back those of before", async (t) => {
+  const useCase = await newUseCase(t, [{ name: "Solved", kpi_type: "boolean", goal: 0.25, benchmarks: [{ name: "industry", value: 0.22 }] }]);
+  const page = await openConfiguration(t, useCase);
+  const dialog = editDialog(page, "Solved");
+  const type = named(dialog, "kpi_type");
+  const value = dialog.getByLabel("Value of benchmark 1");
+  await act(page, "Solved", "Edit");
+  await type.selectOption("likert5");
+  assert.deepEqual([await named(dialog, "goal").inputValue(), await value.inputValue()], ["4", ""]);
+  await press(dialog, "Save");
+  await visible(dialog.getByRole("alert").filter({ hasText: "A benchmark needs a name and a value." }));
+  await type.selectOption("percentage");
+  assert.equal(await value.inputValue(), "22");
+  await type.selectOption("number");
+  await visible(dialog.getByText(/fits the goal, if left empty/));
+  await value.fill("7");
+  await press(dialog, "Save");
+  await gone(dialog);
+  const before = await kpiOf(useCase, "Solved");
+  assert.deepEqual([before.kpi_type, before.goal, before.benchmarks], ["number", 10, [{ name: "industry", value: 7 }]]);
+
+  await act(page, "Solved", "Edit");
+  await named(dialog, "bucket_width").fill("");
+  await visible(dialog.getByText(/stays as it is, if left empty/));
+  await press(dialog, "Save");
+  await gone(dialog);
+  assert.equal((await kpiOf(useCase, "Solved")).bucket_width, before.bucket_width);
+});
+
+test("a dialog that is saving stays, however often Escape is pressed", async (t) => {
+  const useCase = await newUseCase(t);
+  const page = await openConfiguration(t, useCase, { failures: true });
+  let answer;
+  const held = new Promise((resolve) => (answer = resolve));
+  await page.route("**/kpis", async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    await held;
+    await route.fulfill(BUSY);
+  });
+  const dialog = newDialog(page);
+  const escape = async () => {
+    for (let n = 0; n < 4; n++) await page.keyboard.press("Escape");
+    // The browser tells of a closed dialog a moment later.
+    await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+  };
+  await page.getByRole("button", { name: "+ KPI" }).click();
+  await named(dialog, "name").fill("Solved");
+  await press(dialog, "Create");
+  await visible(dialog.getByRole("button", { name: "Creating…" }));
+  await escape();
+  assert.equal(await dialog.evaluate((one) => one.matches(":modal")), true);
+  answer();
+  await visible(dialog.getByRole("alert").filter({ hasText: "The service is busy." }));
+  assert.equal(await named(dialog, "name").inputValue(), "Solved");
+  await escape();
+  assert.equal(await page.locator("dialog").count(), 0);
+  await page.getByRole("button", { name: "+ KPI" }).click();
+  await visible(dialog);
+});
+
+test("a description that is refused takes back nothing else", async (t) => {
+  const useCase = await newUseCase(t, [], { description: "as it was" });
+  const page = await openConfiguration(t, useCase, { failures: true });
+  let answer;
+  const held = new Promise((resolve) => (answer = resolve));
+  await page.route(`**${useCase.definition}`, async (route) => {
+    if (route.request().method() !== "PUT") return route.continue();
+    await held;
+    await route.fulfill(BUSY);
+  });
+  await page.getByRole("button", { name: "Edit description" }).click();
+  await page.getByLabel(/^Description of/).fill("as it should be");
+  await press(page, "Save description");
+  await page.getByRole("button", { name: "Increment version" }).click();
+  await press(page.getByRole("dialog", { name: "Increment version" }), "Increment to 2");
+  await visible(page.getByText("Version 2", { exact: true }));
+  answer();
+  await toast(page, "The description was not changed. The service is busy.");
+  await visible(page.getByText("as it was", { exact: true }));
+  assert.equal(await page.getByText("The current version is").locator("strong").innerText(), "2");
+});

@@ -323,9 +323,10 @@ test("a score that is wrong is refused at its field, and nothing is stored", asy
   await solved.getByRole("button", { name: "Record score", exact: true }).click();
   await visible(solved.getByRole("alert").filter({ hasText: "Choose yes or no." }));
   const tone = scoreOf(dialog, "Tone");
-  await tone.getByRole("button", { name: "Record score of Tone" }).click();
+  assert.equal(await tone.getByLabel("Score", { exact: true }).inputValue(), "6", "its form is still open");
+  await tone.getByLabel("Score", { exact: true }).fill("");
   await tone.getByRole("button", { name: "Record score", exact: true }).click();
-  assert.equal(await errorAt(tone.getByLabel("Score", { exact: true })), "Put a number in.");
+  await eventually(async () => assert.equal(await errorAt(tone.getByLabel("Score", { exact: true })), "Put a number in."));
   await tone.getByLabel("Score", { exact: true }).fill("3");
   await tone.getByLabel("When it happened").fill("2090-01-01T00:00");
   await tone.getByRole("button", { name: "Record score", exact: true }).click();
@@ -476,4 +477,85 @@ test("deleting an instance asks, and takes it out of the list and the figures", 
   const { kpis } = await api("GET", `/api/v1/dashboard/${name}`);
   assert.equal(kpis[0].count, 1);
   await visible(page.getByText(kpis[0].display, { exact: true }));
+});
+
+test("a page that can't be loaded leaves the one on show where it is", async (t) => {
+  const page = await openMany(t, "", { failures: true });
+  const ids = await listed(NEWEST);
+  await shows(page, ids);
+  let down = true;
+  await page.route("**/instances?**", (route) => (down ? route.fulfill(BUSY) : route.continue()));
+  const next = page.getByRole("button", { name: "Next" });
+  for (let n = 0; n < 2; n++) {
+    await next.click();
+    await visible(page.getByRole("alert").filter({ hasText: "The service is busy." }));
+    await eventually(async () => assert.equal(await next.isEnabled(), true));
+    assert.match(await status(page), /^Instances 1–25,/);
+    assert.deepEqual(await links(page), ids.slice(0, PAGE));
+  }
+  down = false;
+  await page.getByRole("button", { name: "Try again" }).click();
+  await shows(page, ids.slice(25));
+  assert.match(await status(page), /^Instances 26–50,/);
+  await next.click();
+  await shows(page, ids.slice(50));
+  assert.match(await status(page), /^Instances 51–60,/);
+});
+
+test("a score keeps its last digit when only its comment is corrected", async (t) => {
+  const { page: path, instances } = await newUseCase(t, [KPIS[2]]);
+  await api("PUT", `${instances}/one/kpis/Answered`, { score: 1 / 3 });
+  const page = await open(t, { path: `${path}/instances?instance=one` });
+  const item = scoreOf(dialogOf(page, "one"), "Answered");
+  await item.getByRole("button", { name: "Correct score of Answered" }).click();
+  assert.equal(await item.getByLabel("Score", { exact: true }).inputValue(), "33.3333333333333");
+  await item.getByLabel("Comment").fill("a third");
+  await item.getByRole("button", { name: "Save score" }).click();
+  await visible(item.getByText("a third"));
+  await gone(item.getByText("Saving…"));
+  const [held] = (await api("GET", `${instances}/one/kpis`)).items;
+  assert.deepEqual([held.score, held.comment], [1 / 3, "a third"]);
+});
+
+test("what is refused late leaves alone what was put in or stored meanwhile", async (t) => {
+  const { page: path, instances } = await newUseCase(t, [KPIS[1], KPIS[3]]);
+  await api("POST", instances, { use_case_id: "one", properties: { model: "m-1", plan: "free" } });
+  const page = await open(t, { path: `${path}/instances?instance=one`, failures: true });
+  const dialog = dialogOf(page, "one");
+  let answer;
+  const held = new Promise((resolve) => (answer = resolve));
+  const refuse = async (route) => {
+    await held;
+    await route.fulfill(BUSY);
+  };
+  await page.route("**/one/kpis/**", refuse);
+  await page.route("**/one/properties", (route) => ("model" in route.request().postDataJSON().properties ? refuse(route) : route.continue()));
+
+  const [worth, tone] = ["Worth", "Tone"].map((kpi) => scoreOf(dialog, kpi));
+  await tone.getByRole("button", { name: "Record score of Tone" }).click();
+  await tone.getByLabel("Score", { exact: true }).fill("3");
+  await tone.getByRole("button", { name: "Record score", exact: true }).click();
+  await visible(tone.getByText("Saving…"));
+  await worth.getByRole("button", { name: "Record score of Worth" }).click();
+  await worth.getByLabel("Score", { exact: true }).fill("12");
+
+  const change = async (key, value) => {
+    await dialog.getByRole("button", { name: `Actions for property ${key}` }).click();
+    await page.getByRole("menuitem", { name: "Change" }).click();
+    await dialog.getByLabel("Value").fill(value);
+    await dialog.getByRole("button", { name: "Save property" }).click();
+  };
+  await change("model", "m-2");
+  await change("plan", "paid");
+  await eventually(async () => assert.equal((await api("GET", `${instances}/one`)).properties.plan, "paid"));
+  await dialog.getByRole("button", { name: "Add property" }).click();
+  await dialog.getByLabel("Property", { exact: true }).fill("language");
+
+  answer();
+  await toast(page, "The score of Tone was not recorded. The service is busy.");
+  await toast(page, "The property model was not changed. The service is busy.");
+  assert.deepEqual(await Promise.all([tone, worth].map((item) => item.getByLabel("Score", { exact: true }).inputValue())), ["3", "12"]);
+  assert.equal(await dialog.getByLabel("Property", { exact: true }).inputValue(), "language");
+  const rows = dialog.getByRole("table", { name: "Properties" }).locator("tbody tr");
+  assert.deepEqual((await rows.allInnerTexts()).map((row) => row.replace(/\s+/g, " ").replace("⋮", "").trim()), ["model m-1", "plan paid"]);
 });

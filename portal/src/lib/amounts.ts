@@ -12,8 +12,9 @@ const rounded = (value: number): number => Number(value.toPrecision(15));
 /** What is put in for a value: `0.25` → `25`. */
 export const toInput = (type: KpiType, value: number): number => (isShare(type) ? rounded(value * 100) : value);
 
-/** The value that was put in: `25` → `0.25`. */
-export const fromInput = (type: KpiType, input: number): number => (isShare(type) ? rounded(input / 100) : input);
+/** The value that was put in: `25` → `0.25`. If it still is what is shown for `before`, then that to its last digit: of 1/3, `33.3333333333333` is shown. */
+export const fromInput = (type: KpiType, input: number, before?: number): number =>
+  before !== undefined && input === toInput(type, before) ? before : isShare(type) ? rounded(input / 100) : input;
 
 /** What stands behind the input. */
 export function inputUnit({ kpi_type, unit }: Measure): string {
