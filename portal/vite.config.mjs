@@ -16,5 +16,6 @@ export default defineConfig({
     chunkSizeWarningLimit: 700,
     reportCompressedSize: false,
   },
-  server: { proxy: { "/api": `http://127.0.0.1:${process.env.PORT ?? 8787}` } },
+  // With the host that the browser asked: sessions are for the service's own pages.
+  server: { proxy: { "/api": { target: `http://127.0.0.1:${process.env.PORT ?? 8787}`, changeOrigin: false } } },
 });
