@@ -42,24 +42,21 @@ portal_tests() {
 }
 
 if [ "$stage" = all ]; then
-  # Both wait more than they work, each with a service of its own.
-  header "API tests against workerd; beside them the portal in a browser"
-  cargo test --quiet --test api --no-run
+  # Beside the stages up to the fault tests, which wait more than they work. Each has a service of its own.
+  header "The portal in a browser, in the background"
   portal_log="$TOOLS/logs/portal-tests.log"
   portal_tests >"$portal_log" 2>&1 &
   portal=$!
   trap 'kill -TERM "$portal" 2>/dev/null || true; wait "$portal" 2>/dev/null || true' EXIT
-  with_service cargo test --quiet --test api
-  wait "$portal" || { cat "$portal_log" >&2; fail "the portal's tests failed"; }
-  trap - EXIT
-  grep -E '^ℹ (tests|pass|fail|skipped) ' "$portal_log"
-elif wanted api; then
-  header "API tests against workerd"
-  cargo test --quiet --test api --no-run
-  with_service cargo test --quiet --test api
 elif wanted portal; then
   header "The portal in a browser"
   portal_tests
+fi
+
+if wanted api; then
+  header "API tests against workerd"
+  cargo test --quiet --test api --no-run
+  with_service cargo test --quiet --test api
 fi
 
 if wanted crash; then
@@ -70,6 +67,13 @@ fi
 if wanted faults; then
   header "Fault tests"
   cargo test --quiet --test faults -- --nocapture
+fi
+
+if [ "$stage" = all ]; then
+  header "The end of the portal's tests"
+  wait "$portal" || { cat "$portal_log" >&2; fail "the portal's tests failed"; }
+  trap - EXIT
+  grep -E '^ℹ (tests|pass|fail|skipped) ' "$portal_log"
 fi
 
 if wanted operation; then

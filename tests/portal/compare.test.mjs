@@ -424,7 +424,7 @@ test("the address is the comparison: another browser, back and forward", async (
   const asked = { by: "property", key: "plan", baseline: "paid", candidate: "trial & more", version: 2, ...days };
   const names = ["“paid”", "“trial & more”"];
   await showsAnswer(page, OURS, asked, names);
-  const other = await open(t, { path: page.url() });
+  const other = await open(t, { path: page.url(), fresh: true });
   await showsAnswer(other, OURS, asked, names);
   assert.equal(await other.getByRole("radio", { name: "Property values" }).isChecked(), true);
   assert.deepEqual([await field(other, "Baseline value").inputValue(), await field(other, "Compared value").inputValue(), await field(other, "Version").inputValue()], ["paid", "trial & more", "2"]);

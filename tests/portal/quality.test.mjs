@@ -90,7 +90,7 @@ test("numbers and times are those of the browser's locale and zone", async (t) =
 });
 
 test("the JavaScript of the first load stays within its budget", async (t) => {
-  const page = await open(t, { path: null });
+  const page = await open(t, { path: null, fresh: true });
   const loaded = [];
   page.on("response", (response) => response.url().endsWith(".js") && loaded.push(new URL(response.url()).pathname));
   await page.goto("/use-cases/Chat-Bot");
@@ -107,7 +107,7 @@ test("the JavaScript of the first load stays within its budget", async (t) => {
 test("the first dashboard is drawn in time", async (t) => {
   const times = [];
   for (let n = 0; n < 3; n += 1) {
-    const page = await open(t, { path: null });
+    const page = await open(t, { path: null, fresh: true });
     const began = performance.now();
     await page.goto("/use-cases/Image-Ad?range=90d", { waitUntil: "commit" });
     await visible(chart(page));

@@ -41,19 +41,29 @@ export async function api(method, path, body, key = ROOT_KEY) {
 /** A new key of a role. */
 export const newKey = (role, name = `portal ${role}`) => api("POST", "/api/v1/keys", { role, name });
 
-/** The browsers that a test has opened. */
+/** The pages that a test has opened. */
 const opened = new WeakMap();
 
+/** Browsers that tests share, by who is signed in and how they are set up: what one has loaded the next need not load. */
+const shared = new Map();
+
+async function contextOf(key, fresh, options) {
+  const make = async () => browser.newContext({ ...options, storageState: key === null ? undefined : await signedIn(key) });
+  if (fresh || key === null) return make();
+  const name = JSON.stringify([key, options]);
+  if (!shared.has(name)) shared.set(name, await make());
+  return shared.get(name);
+}
+
 /**
- * A page in a browser of its own, signed in with a key unless that is null. At the end of the test nothing may have gone wrong in it:
- * no errors in the console, nothing asked of another host. `refusals: true`: answers of 4xx are part of the test, and browsers log each;
- * `failures: true`: so are those of 5xx.
+ * A page, signed in with a key unless that is null. At the end of the test nothing may have gone wrong in it: no errors in the console,
+ * nothing asked of another host. `refusals: true`: answers of 4xx are part of the test, and browsers log each; `failures: true`: so are
+ * those of 5xx. `fresh: true`: in a browser of its own, which has loaded nothing yet; so is one without a key.
  */
-export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, colorScheme = "light", timezoneId = "UTC", refusals = false, failures = false, ...options } = {}) {
-  const storageState = key === null ? undefined : await signedIn(key);
-  const context = await browser.newContext({ viewport, colorScheme, timezoneId, locale: "en-US", baseURL: URL_BASE, storageState, ...options });
-  opened.set(t, [...(opened.get(t) ?? []), context]);
+export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, colorScheme = "light", timezoneId = "UTC", refusals = false, failures = false, fresh = false, ...options } = {}) {
+  const context = await contextOf(key, fresh, { viewport, colorScheme, timezoneId, locale: "en-US", baseURL: URL_BASE, ...options });
   const page = await context.newPage();
+  opened.set(t, [...(opened.get(t) ?? []), page]);
   page.setDefaultTimeout(PATIENCE_MS);
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(`an exception: ${error.stack ?? error}`));
@@ -67,7 +77,7 @@ export async function open(t, { key = ROOT_KEY, path = "/", viewport = DESKTOP, 
     if (["http:", "https:", "ws:", "wss:"].includes(url.protocol) && url.origin !== URL_BASE) troubles.push(`a request to ${url.origin}`);
   });
   t.after(async () => {
-    await context.close();
+    await (fresh || key === null ? context : page).close();
     assert.deepEqual(troubles, []);
   });
   if (path !== null) await page.goto(path);
@@ -92,7 +102,7 @@ export async function newUseCase(t, kpis = [], { description = "" } = {}) {
   await api("POST", "/api/v1/use_cases/definitions", { name, description });
   t.after(async () => {
     // Pages that still load something of it would be refused.
-    for (const context of opened.get(t) ?? []) await context.close();
+    for (const page of opened.get(t) ?? []) await page.close();
     await fetch(URL_BASE + definition, { method: "DELETE", headers: { "xProxy-api-key": ROOT_KEY } });
   });
   for (const kpi of kpis) await api("POST", `${definition}/kpis`, kpi);
