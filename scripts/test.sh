@@ -45,9 +45,14 @@ if [ "$stage" = all ]; then
   # Beside the stages up to the fault tests, which wait more than they work. Each has a service of its own.
   header "The portal in a browser, in the background"
   portal_log="$TOOLS/logs/portal-tests.log"
+  # A process group of its own, to end all of it should another stage fail.
+  set -m
   portal_tests >"$portal_log" 2>&1 &
   portal=$!
-  trap 'kill -TERM "$portal" 2>/dev/null || true; wait "$portal" 2>/dev/null || true' EXIT
+  set +m
+  trap 'kill -TERM -- "-$portal" 2>/dev/null || true; wait "$portal" 2>/dev/null || true' EXIT
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
 elif wanted portal; then
   header "The portal in a browser"
   portal_tests
