@@ -36,23 +36,44 @@ with_service() (
   "$@" || { tail -n 40 "$EDGE_KPI_STATE_DIR/wrangler.log" >&2; exit 1; }
 )
 
+# beside NAME COMMAND…: runs it in the background, its output in a log; in a process group of its own, to end all of it should another
+# stage fail. Stages that ask and wait leave half of the machine free.
+declare -A running
+beside() {
+  local name="$1"
+  shift
+  set -m
+  "$@" >"$TOOLS/logs/test-$name.log" 2>&1 &
+  running[$name]=$!
+  set +m
+}
+
+# joined NAME PATTERN: waits for it; shows the lines of its output that match, or all of it if it failed.
+joined() {
+  wait "${running[$1]}" || { cat "$TOOLS/logs/test-$1.log" >&2; fail "the stage '$1' failed"; }
+  unset "running[$1]"
+  grep -E "$2" "$TOOLS/logs/test-$1.log"
+}
+
+end_those_running() {
+  local name
+  for name in "${!running[@]}"; do
+    kill -TERM -- "-${running[$name]}" 2>/dev/null || true
+    wait "${running[$name]}" 2>/dev/null || true
+  done
+}
+trap end_those_running EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
 portal_tests() {
   scripts/portal.sh check
   tests/portal/run.sh
 }
 
 if [ "$stage" = all ]; then
-  # Beside the stages up to the fault tests, which wait more than they work. Each has a service of its own.
   header "The portal in a browser, in the background"
-  portal_log="$TOOLS/logs/portal-tests.log"
-  # A process group of its own, to end all of it should another stage fail.
-  set -m
-  portal_tests >"$portal_log" 2>&1 &
-  portal=$!
-  set +m
-  trap 'kill -TERM -- "-$portal" 2>/dev/null || true; wait "$portal" 2>/dev/null || true' EXIT
-  trap 'exit 130' INT
-  trap 'exit 143' TERM
+  beside portal portal_tests
 elif wanted portal; then
   header "The portal in a browser"
   portal_tests
@@ -76,9 +97,7 @@ fi
 
 if [ "$stage" = all ]; then
   header "The end of the portal's tests"
-  wait "$portal" || { cat "$portal_log" >&2; fail "the portal's tests failed"; }
-  trap - EXIT
-  grep -E '^ℹ (tests|pass|fail|skipped) ' "$portal_log"
+  joined portal '^ℹ (tests|pass|fail|skipped) '
 fi
 
 if wanted operation; then
@@ -98,14 +117,22 @@ if wanted overload; then
   cargo test --quiet --test overload -- --nocapture
 fi
 
+if [ "$stage" = all ]; then
+  header "Schemathesis over the OpenAPI document, in the background"
+  beside contract tests/contract/run.sh
+elif wanted contract; then
+  header "Schemathesis over the OpenAPI document"
+  tests/contract/run.sh
+fi
+
 if wanted oracle; then
   header "Figures against scipy, statsmodels, pymannkendall and pandas"
   tests/oracle/run.sh
 fi
 
-if wanted contract; then
-  header "Schemathesis over the OpenAPI document"
-  tests/contract/run.sh
+if [ "$stage" = all ]; then
+  header "The end of Schemathesis"
+  joined contract ' generated, '
 fi
 
 if wanted sdk; then
