@@ -14,6 +14,10 @@ if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || [ ! -f "$types" ] || [ ! -f
   say "Building the portal"
   { openapi-typescript public/openapi.json -o "$types" && vite build portal; } >"$log" 2>&1 ||
     { tail -n 40 "$log" >&2; fail "the portal could not be built; the whole output is in $log"; }
+  # What the licenses of the parts ask for: that they go along.
+  for file in node_modules/{svelte/LICENSE.md,openapi-fetch/LICENSE,echarts/LICENSE,echarts/NOTICE,zrender/LICENSE}; do
+    printf '%s\n\n%s\n\n\n' "${file#node_modules/}" "$(cat "$file")"
+  done >build/portal/portal/licenses.txt
   echo "$wanted" >"$stamp"
 fi
 if [ "${1:-}" = check ]; then
