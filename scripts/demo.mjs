@@ -157,7 +157,8 @@ async function summarise(api) {
     }
     figures.push({ use_case_name: name, total, reviewed, kpis: shown.kpis.map(({ kpi_name, count, average, display, goal_met }) => ({ kpi_name, count, average, display, goal_met })) });
   }
-  console.log(`\nRead more: curl -H 'xProxy-api-key: …' '${URL_BASE}/api/v1/dashboard/Chat-Bot?${range}&granularity=week'`);
+  console.log(`\nSee it in the portal: ${URL_BASE}/use-cases/Chat-Bot?range=90d`);
+  console.log(`Read more: curl -H 'xProxy-api-key: …' '${URL_BASE}/api/v1/dashboard/Chat-Bot?${range}&granularity=week'`);
   const option = process.argv.indexOf("--json");
   if (option > 0) writeFileSync(process.argv[option + 1], JSON.stringify(figures, null, 2));
 }
