@@ -17,5 +17,6 @@ pub mod queue;
 pub mod reader;
 mod rebuild;
 pub mod recovery;
+pub mod stored_days;
 pub mod trouble;
 pub mod write;

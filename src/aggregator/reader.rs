@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::analysis;
-use super::cells::{DayOf, day_and_slot};
+use super::cells::day_and_slot;
 use super::core::Core;
 use super::plan::find_kpi;
 use super::protocol::{Ask, By, KpiAnswer, KpiRef, PropertyKey, PropertyValue, Query, Side, Summaries};
+use super::stored_days::DayOf;
 use super::trouble::{Failure, unavailable};
 use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,
