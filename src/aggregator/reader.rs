@@ -16,7 +16,8 @@ use crate::domain::calendar::{
     Bucket, Range, SLOTS_PER_DAY, Zone, buckets, format_timestamp, slot_of, slot_start_ms,
 };
 use crate::domain::cell::{Cell, InstanceCell, Moments};
-use crate::domain::dashboard::{Collector, Dashboard, Detail, Filters, Headline, RangeShown};
+use crate::domain::collector::{Collector, Detail};
+use crate::domain::dashboard::{Dashboard, Filters, Headline, RangeShown};
 use crate::domain::day::Day;
 use crate::domain::day_sum::DaySum;
 use crate::domain::kpi::Kpi;

@@ -63,7 +63,7 @@ pub fn tally_bytes(tally: &Tally) -> usize {
 mod tests {
     use super::*;
     use crate::domain::calendar::{Granularity, Range, SLOTS_PER_DAY, Zone, buckets};
-    use crate::domain::dashboard::{Collector, Detail};
+    use crate::domain::collector::{Collector, Detail};
     use crate::domain::kpi::{Direction, Kpi, KpiType, Rules, default_bucket_width};
     use proptest::prelude::*;
 

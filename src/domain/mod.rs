@@ -4,6 +4,7 @@
 
 pub mod calendar;
 pub mod cell;
+pub mod collector;
 pub mod dashboard;
 pub mod day;
 pub mod day_sum;
