@@ -1,7 +1,8 @@
 // What the charts of a comparison are drawn from.
 import type { KpiPanel, Schemas } from "./api";
 import { count, difference, inPoints, percent } from "./format";
-import { alignedShapes, axisLooks, axisValue, framed, inside, legend, lines, pointed, scaleAxes, tooltip, type Drawing } from "./options";
+import { axisLooks, axisValue, framed, inside, legend, lines, pointed, tooltip } from "./looks";
+import { alignedShapes, scaleAxes, type Drawing } from "./options";
 import type { Measure } from "./verdicts";
 
 export interface ComparedSide {
