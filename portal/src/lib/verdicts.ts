@@ -82,11 +82,6 @@ export function shortVerdict(kpi: Measure, comparison: Comparison): string {
   return `${value(kpi, after)} instead of ${value(kpi, before)}${change}${details ? ` (${details})` : ""}`;
 }
 
-/** A side of a comparison with its number of scores: `20.71% (594 scores)`. */
-export function sideText(kpi: Measure, side: Schemas["Baseline"]): string {
-  return "benchmark" in side ? value(kpi, side.benchmark) : `${value(kpi, side.average)} (${scores(side.count)})`;
-}
-
 export const scores = (number: number): string => `${count(number)} ${number === 1 ? "score" : "scores"}`;
 
 function signedPercent(number: number): string {
